@@ -1,0 +1,1 @@
+//! The ELM adapter: European Learning Model v3 credentials.

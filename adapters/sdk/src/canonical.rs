@@ -1,0 +1,253 @@
+//! The canonical form: how two records are compared, digested and diffed.
+//!
+//! Normalisation happens here and nowhere else: decimals by value (`5 = 5.0`), text without surrounding white space,
+//! dates by their day, sets sorted, an "until further notice" date equal to none, empty parts equal to absent ones.
+//! Not compared: labels of codes, names and grade lists of scales, `source_revision`, and extension namespaces ending
+//! in `.document`. Types say which rule applies through the names in [`hint`]; this module reads them.
+//!
+//! A digest is an index, not the truth: it is tagged with the [`FORM`] it was made under, and where forms differ the
+//! contents are compared instead, so a new form makes neither a version nor a debt.
+
+mod form;
+
+use crate::record::{Body, Record};
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt;
+
+pub use form::hint;
+
+/// The version of the canonical form. Raise it whenever a rule here changes.
+pub const FORM: u16 = 1;
+
+/// A keyed hash over the canonical form, tagged with that form's version.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest {
+    /// The canonical form it was made under.
+    pub form: u16,
+    /// BLAKE3, keyed.
+    pub hash: [u8; 32],
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.form)?;
+        self.hash[..6].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The gateway's secret key for digests and pseudonyms: without it a digest says nothing about its content.
+#[derive(Clone)]
+pub struct DigestKey([u8; 32]);
+
+impl fmt::Debug for DigestKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DigestKey(…)")
+    }
+}
+
+impl DigestKey {
+    /// A key from 32 secret bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The digest of one record.
+    pub fn record(&self, record: &Record) -> Digest {
+        self.of(&record_form(record))
+    }
+
+    /// The digest of the content of an item: of its records in any order.
+    pub fn records(&self, records: &[Record]) -> Digest {
+        if let [record] = records {
+            return self.record(record);
+        }
+        let mut forms: Vec<String> = records.iter().map(|r| record_form(r).to_string()).collect();
+        forms.sort_unstable();
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        for form in &forms {
+            hasher.update(form.as_bytes()).update(b"\n");
+        }
+        Digest { form: FORM, hash: *hasher.finalize().as_bytes() }
+    }
+
+    fn of(&self, form: &Value) -> Digest {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        // Writing to a hasher cannot fail, and a `Value` always serialises.
+        let _ = serde_json::to_writer(&mut hasher, form);
+        hasher.update(b"\n");
+        Digest { form: FORM, hash: *hasher.finalize().as_bytes() }
+    }
+
+    /// A pseudonym: a keyed 128-bit hash of an ordered list of parts, stable for the life of the key.
+    pub fn pseudonym(&self, domain: &str, parts: &[&str]) -> [u8; 16] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        for part in std::iter::once(&domain).chain(parts) {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+        }
+        let mut out = [0; 16];
+        hasher.finalize_xof().fill(&mut out);
+        out
+    }
+}
+
+/// The canonical form of a record: key, learner, state, non-disclosure and body.
+pub fn record_form(record: &Record) -> Value {
+    let mut form = of(record);
+    if let Value::Object(map) = &mut form {
+        map.remove("source_revision");
+    }
+    form
+}
+
+/// The canonical form of a body alone: what was said, whoever said it under whichever key.
+pub fn body_form(body: &Body) -> Value {
+    of(body)
+}
+
+/// The canonical form of any value made of record types.
+pub fn of<T: Serialize + ?Sized>(value: &T) -> Value {
+    // The form serialiser refuses only maps with keys that are not text, which no record type has.
+    value.serialize(form::Form).unwrap_or(Value::Null)
+}
+
+/// True if two records say the same about the same key.
+pub fn equal(left: &Record, right: &Record) -> bool {
+    record_form(left) == record_form(right)
+}
+
+/// One place in which two canonical forms differ.
+#[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize)]
+pub struct Difference {
+    /// JSON pointer into the canonical form.
+    pub path: String,
+    /// What the left side has there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<Value>,
+    /// What the right side has there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub right: Option<Value>,
+}
+
+/// All places in which two canonical forms differ, field by field; elements of sets are matched by value.
+pub fn diff(left: &Value, right: &Value) -> Vec<Difference> {
+    let mut out = Vec::new();
+    walk(&mut String::new(), Some(left), Some(right), &mut out);
+    out
+}
+
+fn walk(path: &mut String, left: Option<&Value>, right: Option<&Value>, out: &mut Vec<Difference>) {
+    match (left, right) {
+        (Some(l), Some(r)) if l == r => {}
+        (Some(Value::Object(l)), Some(Value::Object(r))) => {
+            for name in l.keys().chain(r.keys().filter(|name| !l.contains_key(*name))) {
+                let length = path.len();
+                path.push('/');
+                path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                walk(path, l.get(name), r.get(name), out);
+                path.truncate(length);
+            }
+        }
+        (Some(Value::Array(l)), Some(Value::Array(r))) => {
+            let mut rest: Vec<&Value> = r.iter().collect();
+            let mut only_left = Vec::new();
+            for value in l {
+                match rest.iter().position(|other| *other == value) {
+                    Some(at) => {
+                        rest.remove(at);
+                    }
+                    None => only_left.push(value),
+                }
+            }
+            let difference = |left: Option<&Value>, right: Option<&Value>| Difference {
+                path: format!("{path}/-"),
+                left: left.cloned(),
+                right: right.cloned(),
+            };
+            out.extend(only_left.into_iter().map(|v| difference(Some(v), None)));
+            out.extend(rest.into_iter().map(|v| difference(None, Some(v))));
+        }
+        (left, right) => {
+            out.push(Difference { path: path.clone(), left: left.cloned(), right: right.cloned() });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Attainment, Coded, Credits, Period, RecordKey, RecordKind, RightState, StudyRight, Text};
+
+    fn attainment(change: impl FnOnce(&mut Attainment)) -> Record {
+        let mut body = Attainment {
+            title: vec![Text::new("fi", "Tietorakenteet"), Text::new("en", "Data structures")].into(),
+            credits: Some(Credits { ects: "5".parse().ok(), credit_weeks: None }),
+            completed_on: "2025-05-14".parse().ok(),
+            ..Attainment::default()
+        };
+        change(&mut body);
+        let key = RecordKey {
+            tenant: "t".into(),
+            source: "s".into(),
+            kind: RecordKind::Attainment,
+            institution: "10122".into(),
+            id: "A1".into(),
+        };
+        Record::current(key, "L1", Body::Attainment(Box::new(body)))
+    }
+
+    #[test]
+    fn what_means_the_same_is_equal() {
+        let plain = attainment(|_| {});
+        let odd = attainment(|a| {
+            a.title = vec![Text::new("en", " Data structures "), Text::new("fi", "Tietorakenteet")].into();
+            a.credits = Some(Credits { ects: "5.000000".parse().ok(), credit_weeks: None });
+            a.completed_on = "2025-05-14+03:00".parse().ok();
+        });
+        assert!(equal(&plain, &odd));
+        let key = DigestKey::new([7; 32]);
+        assert_eq!(key.record(&plain), key.record(&odd));
+        assert_ne!(key.record(&plain), DigestKey::new([8; 32]).record(&plain));
+    }
+
+    #[test]
+    fn what_differs_is_named_field_by_field() {
+        let left = attainment(|_| {});
+        let right = attainment(|a| {
+            a.credits = None;
+            a.title = vec![Text::new("fi", "Tietorakenteet")].into();
+            a.language = Some(Coded::new("virta:kieli", "en"));
+        });
+        let differences = diff(&record_form(&left), &record_form(&right));
+        let paths: Vec<&str> = differences.iter().map(|d| d.path.as_str()).collect();
+        assert_eq!(paths, ["/body/credits", "/body/title/-", "/body/language"]);
+    }
+
+    #[test]
+    fn an_end_that_means_never_is_no_end() {
+        let right = |end: Option<&str>| {
+            of(&StudyRight {
+                states: vec![RightState {
+                    period: Period {
+                        start: "2020-08-01".parse().ok(),
+                        end: end.map(|e| crate::record::EndDate(e.parse().expect("date"))),
+                    },
+                    state: Coded::new("virta:tila", "1"),
+                }]
+                .into(),
+                ..StudyRight::default()
+            })
+        };
+        assert_eq!(right(Some("2112-12-21")), right(None));
+        assert_ne!(right(Some("2025-12-31")), right(None));
+    }
+
+    #[test]
+    fn a_record_survives_its_json() {
+        let record = attainment(|a| a.credits = Some(Credits { ects: "2.50".parse().ok(), credit_weeks: None }));
+        let line = serde_json::to_string(&record).expect("serialises");
+        assert!(line.starts_with(r#"{"kind":"attainment","#), "{line}");
+        assert!(line.contains(r#""ects":"2.50""#), "{line}");
+        assert_eq!(serde_json::from_str::<Record>(&line).expect("reads back"), record);
+    }
+}

@@ -1,0 +1,200 @@
+//! Losses, the rules that declare them, and how they apply.
+//!
+//! `encode(item, ctx)` is pure and says what its document does not hold. The law:
+//! **L1** `decode(document) ≡ apply(losses, item)`; **L2** every loss changes something and matches a declared rule;
+//! **L3** what was decoded encodes again without loss and decodes to itself; **L4** encoding is deterministic;
+//! **L5** decoding lists what it did not read. `≡` is equality of canonical forms.
+
+use crate::record::{Record, RecordKey, RecordKind};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use smol_str::SmolStr;
+
+/// One thing a document does not hold as the record says it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Loss {
+    /// The record.
+    pub key: RecordKey,
+    /// JSON pointer into the record's JSON (`/body/credits/credit_weeks`); empty for the record as a whole.
+    pub path: String,
+    /// What became of it.
+    pub change: Change,
+    /// Id of the [`LossRule`] that declares it.
+    pub rule: SmolStr,
+}
+
+/// What became of a value in a document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "change", content = "value")]
+pub enum Change {
+    /// It is not there.
+    Dropped,
+    /// Another value is there instead.
+    Became(Value),
+    /// Something is there that the record does not say.
+    Added(Value),
+}
+
+/// One row of an adapter's static loss table.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct LossRule {
+    /// Stable id.
+    pub id: &'static str,
+    /// Kinds of record it applies to; empty for all.
+    pub kinds: &'static [RecordKind],
+    /// Path pattern: a JSON pointer in which `*` stands for one segment and a final `**` for any rest.
+    pub pattern: &'static str,
+    /// When it happens.
+    pub when: &'static str,
+    /// Why.
+    pub reason: &'static str,
+}
+
+impl LossRule {
+    /// True if a path of a record of this kind falls under the rule.
+    pub fn covers(&self, kind: RecordKind, path: &str) -> bool {
+        (self.kinds.is_empty() || self.kinds.contains(&kind)) && pattern_matches(self.pattern, path)
+    }
+}
+
+fn pattern_matches(pattern: &str, path: &str) -> bool {
+    let mut segments = path.split('/');
+    for expected in pattern.split('/') {
+        match (expected, segments.next()) {
+            ("**", _) => return true,
+            ("*", Some(_)) => {}
+            (expected, Some(segment)) if expected == segment => {}
+            _ => return false,
+        }
+    }
+    segments.next().is_none()
+}
+
+/// A loss cannot be applied to the item it was declared for.
+#[derive(Debug, thiserror::Error)]
+pub enum NotApplicable {
+    /// No record of the item has the loss's key.
+    #[error("no record of the item has the key of the loss at {0}")]
+    NoRecord(String),
+    /// The path leads nowhere.
+    #[error("the path {0} leads nowhere")]
+    NoPath(String),
+    /// The change leaves something that is not a record.
+    #[error("applying the losses leaves no valid record: {0}")]
+    NotARecord(String),
+}
+
+/// The records a document holds: the item with its losses applied.
+///
+/// # Errors
+/// If a loss names a record or a path the item does not have, or leaves something that is not a record.
+pub fn apply(losses: &[Loss], item: &[Record]) -> Result<Vec<Record>, NotApplicable> {
+    let json = |record: &Record| serde_json::to_value(record).map_err(|e| NotApplicable::NotARecord(e.to_string()));
+    let mut trees: Vec<(RecordKey, Option<Value>)> =
+        item.iter().map(|r| Ok((r.head.key.clone(), Some(json(r)?)))).collect::<Result<_, _>>()?;
+    for loss in losses {
+        if let (Change::Added(value), true) = (&loss.change, loss.path.is_empty()) {
+            trees.push((loss.key.clone(), Some(value.clone())));
+            continue;
+        }
+        let slot = trees
+            .iter_mut()
+            .find(|(key, tree)| *key == loss.key && tree.is_some())
+            .ok_or_else(|| NotApplicable::NoRecord(loss.path.clone()))?;
+        change(&mut slot.1, loss)?;
+    }
+    trees
+        .into_iter()
+        .filter_map(|(_, tree)| tree)
+        .map(|mut tree| {
+            compact(&mut tree);
+            serde_json::from_value(tree).map_err(|e| NotApplicable::NotARecord(e.to_string()))
+        })
+        .collect()
+}
+
+/// Stands where an array element was dropped, so that the indices of later losses stay true.
+const DROPPED: &str = "\u{0}dropped";
+
+fn change(tree: &mut Option<Value>, loss: &Loss) -> Result<(), NotApplicable> {
+    let no_path = || NotApplicable::NoPath(loss.path.clone());
+    let Some(root) = tree else { return Err(no_path()) };
+    if loss.path.is_empty() {
+        *tree = match &loss.change {
+            Change::Dropped => None,
+            Change::Became(value) | Change::Added(value) => Some(value.clone()),
+        };
+        return Ok(());
+    }
+    let (parent, name) = loss.path.rsplit_once('/').ok_or_else(no_path)?;
+    let name = name.replace("~1", "/").replace("~0", "~");
+    if let Change::Added(_) = loss.change {
+        make_path(root, parent);
+    }
+    match (root.pointer_mut(parent).ok_or_else(no_path)?, &loss.change) {
+        (Value::Object(map), Change::Dropped) => {
+            map.remove(&name).ok_or_else(no_path)?;
+        }
+        (Value::Object(map), Change::Became(value)) => {
+            *map.get_mut(&name).ok_or_else(no_path)? = value.clone();
+        }
+        (Value::Object(map), Change::Added(value)) => {
+            map.insert(name, value.clone());
+        }
+        (Value::Array(list), Change::Added(value)) => list.push(value.clone()),
+        (Value::Array(list), change) => {
+            let slot = name.parse().ok().and_then(|at: usize| list.get_mut(at)).ok_or_else(no_path)?;
+            *slot = match change {
+                Change::Became(value) | Change::Added(value) => value.clone(),
+                Change::Dropped => Value::String(DROPPED.into()),
+            };
+        }
+        _ => return Err(no_path()),
+    }
+    Ok(())
+}
+
+/// Makes the objects on the way to an added value (arrays only as the last step, named by `-`).
+fn make_path(root: &mut Value, pointer: &str) {
+    let mut at = root;
+    for segment in pointer.split('/').skip(1) {
+        at = match at {
+            Value::Object(map) => map.entry(segment.to_owned()).or_insert_with(|| Value::Object(Default::default())),
+            Value::Array(list) => match segment.parse().ok().and_then(|i: usize| list.get_mut(i)) {
+                Some(next) => next,
+                None => return,
+            },
+            _ => return,
+        };
+    }
+}
+
+fn compact(tree: &mut Value) {
+    match tree {
+        Value::Array(list) => {
+            list.retain(|v| v != DROPPED);
+            list.iter_mut().for_each(compact);
+        }
+        Value::Object(map) => map.values_mut().for_each(compact),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_whole_paths() {
+        for (pattern, path, expected) in [
+            ("/body/credits/credit_weeks", "/body/credits/credit_weeks", true),
+            ("/body/parts/*/ects", "/body/parts/3/ects", true),
+            ("/body/parts/*/ects", "/body/parts/3", false),
+            ("/body/extensions/**", "/body/extensions/virta/x", true),
+            ("/body/title", "/body/title/0", false),
+            ("", "", true),
+        ] {
+            assert_eq!(pattern_matches(pattern, path), expected, "{pattern} {path}");
+        }
+    }
+}

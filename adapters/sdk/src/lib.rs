@@ -1,0 +1,24 @@
+//! The record model and the contract every Silta adapter obeys.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`record`] | what an institution says about one learner: keys, states, the six kinds of body |
+//! | [`canonical`] | the versioned form in which two records are compared, digested and diffed |
+//! | [`fidelity`] | losses, the rules that declare them, and the law that ties them to documents |
+//! | [`adapter`] | the traits an adapter implements and the descriptor it registers with |
+//! | [`delivery`] | what a destination answered, and the table that says what the answer means |
+//! | [`problem`] | what went wrong, where, and who can fix it |
+//! | [`mapping`] | code lists and crosswalks read from `mappings/*.toml` |
+//! | `conformance` | (feature `conformance`) record generators and the law as property tests |
+
+pub mod adapter;
+pub mod canonical;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod delivery;
+pub mod fidelity;
+pub mod mapping;
+pub mod problem;
+pub mod record;
+
+pub use smol_str::SmolStr;

@@ -1,0 +1,297 @@
+//! Code lists and crosswalks read from `mappings/*.toml`: data, never Rust enums.
+
+use crate::record::{Amount, Date, ScaleGrade, Text, Texts};
+use serde::Deserialize;
+use smol_str::SmolStr;
+use std::collections::{BTreeMap, HashMap};
+
+/// Everything mappings know. The built-in set comes with the program; an operator's directory can replace files.
+#[derive(Debug, Clone, Default)]
+pub struct Mappings {
+    /// Institutions, their predecessors and mergers.
+    pub institutions: Institutions,
+    /// Institutions' own grading scales.
+    pub grades: GradeDictionary,
+    lists: HashMap<String, CodeList>,
+}
+
+/// A mapping file is not what it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("mapping file {file}: {reason}")]
+pub struct BadMapping {
+    /// Which file.
+    pub file: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Mappings {
+    /// Adds or replaces what a file holds. `institutions.toml` and `grades.toml` are known by name; any other file is a
+    /// code list of that name.
+    ///
+    /// # Errors
+    /// If the text is not TOML of the shape its file name asks for.
+    pub fn read(&mut self, file: &str, text: &str) -> Result<(), BadMapping> {
+        let bad = |reason: String| BadMapping { file: file.to_owned(), reason };
+        match file {
+            "institutions.toml" => {
+                let file: InstitutionsFile = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
+                self.institutions = Institutions::index(file).map_err(bad)?;
+            }
+            "grades.toml" => {
+                let file: GradesFile = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
+                self.grades = GradeDictionary::index(file);
+            }
+            _ => {
+                let list: CodeListFile = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
+                let name = file.trim_end_matches(".toml").to_owned();
+                self.lists.insert(name, CodeList::index(list).map_err(bad)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// A code list by its file name without ending; an empty list if there is none.
+    pub fn list(&self, name: &str) -> &CodeList {
+        static EMPTY: std::sync::LazyLock<CodeList> = std::sync::LazyLock::new(CodeList::default);
+        self.lists.get(name).unwrap_or(&EMPTY)
+    }
+}
+
+/// One institution.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Institution {
+    /// Its code (Finland: *oppilaitosnumero*, five digits).
+    pub code: SmolStr,
+    /// Names by language (ISO 639-1).
+    pub name: BTreeMap<SmolStr, String>,
+    /// Country, ISO 3166-1 alpha-2.
+    pub country: SmolStr,
+    /// Web domain.
+    #[serde(default)]
+    pub domain: Option<SmolStr>,
+    /// The institution its records went to when it ceased.
+    #[serde(default)]
+    pub successor: Option<SmolStr>,
+    /// First day, where known.
+    #[serde(default)]
+    pub from: Option<Date>,
+    /// Last day, for one that ceased.
+    #[serde(default)]
+    pub until: Option<Date>,
+}
+
+impl Institution {
+    /// Names as text in languages.
+    pub fn names(&self) -> Texts {
+        self.name.iter().map(|(lang, value)| Text { lang: Some(lang.clone()), value: value.clone() }).collect()
+    }
+}
+
+/// Institutions by code, with mergers as aliases applied when comparing.
+#[derive(Debug, Clone, Default)]
+pub struct Institutions {
+    by_code: HashMap<SmolStr, Institution>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InstitutionsFile {
+    institution: Vec<Institution>,
+}
+
+impl Institutions {
+    fn index(file: InstitutionsFile) -> Result<Self, String> {
+        let mut by_code = HashMap::new();
+        for institution in file.institution {
+            if let Some(twice) = by_code.insert(institution.code.clone(), institution) {
+                return Err(format!("the code {} is there twice", twice.code));
+            }
+        }
+        for institution in by_code.values() {
+            if let Some(successor) = institution.successor.as_ref().filter(|s| !by_code.contains_key(*s)) {
+                return Err(format!("{} is succeeded by {successor}, which is not listed", institution.code));
+            }
+        }
+        Ok(Self { by_code })
+    }
+
+    /// The institution with this code.
+    pub fn get(&self, code: &str) -> Option<&Institution> {
+        self.by_code.get(code)
+    }
+
+    /// All of them, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Institution> {
+        self.by_code.values()
+    }
+
+    /// The code under which an institution's records live today: the last successor; the code itself if unknown.
+    pub fn current<'a>(&'a self, code: &'a str) -> &'a str {
+        let mut at = code;
+        // A chain longer than the list would be a circle of successors.
+        for _ in 0..self.by_code.len() {
+            match self.by_code.get(at).and_then(|i| i.successor.as_deref()) {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        at
+    }
+}
+
+/// Grades of institutions' own scales, for documents that name a grade without defining it.
+#[derive(Debug, Clone, Default)]
+pub struct GradeDictionary {
+    grades: HashMap<(SmolStr, SmolStr), Vec<ScaleGrade>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GradesFile {
+    #[serde(default)]
+    scale: Vec<ScaleEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScaleEntry {
+    institution: SmolStr,
+    key: SmolStr,
+    grade: Vec<GradeEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GradeEntry {
+    key: SmolStr,
+    code: SmolStr,
+    name: Option<String>,
+    numeric: Option<Amount>,
+}
+
+impl GradeDictionary {
+    fn index(file: GradesFile) -> Self {
+        let grade = |g: GradeEntry| ScaleGrade { key: g.key, code: g.code, name: g.name, numeric: g.numeric };
+        let grades = file
+            .scale
+            .into_iter()
+            .map(|s| ((s.institution, s.key), s.grade.into_iter().map(grade).collect()))
+            .collect();
+        Self { grades }
+    }
+
+    /// The grade that a value names on an institution's own scale, by key, else by code.
+    pub fn grade(&self, institution: &str, scale: &str, value: &str) -> Option<&ScaleGrade> {
+        let grades = self.grades.get(&(institution.into(), scale.into()))?;
+        grades.iter().find(|g| g.key == value).or_else(|| grades.iter().find(|g| g.code == value))
+    }
+}
+
+/// One entry of a code list.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Code {
+    /// The value in the list (a code or an IRI).
+    pub value: SmolStr,
+    /// Labels by language (ISO 639-1).
+    #[serde(default)]
+    pub label: BTreeMap<SmolStr, String>,
+    /// Codes of other lists that mean this one, as `scheme=value`.
+    #[serde(default)]
+    pub alias: Vec<SmolStr>,
+    /// A short notation, where the list has one.
+    #[serde(default)]
+    pub notation: Option<SmolStr>,
+}
+
+/// A code list: values of one scheme, with labels and with the codes of other schemes that mean the same.
+#[derive(Debug, Clone, Default)]
+pub struct CodeList {
+    /// The scheme the values belong to.
+    pub scheme: SmolStr,
+    codes: Vec<Code>,
+    by_value: HashMap<SmolStr, usize>,
+    by_alias: HashMap<SmolStr, usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CodeListFile {
+    scheme: SmolStr,
+    code: Vec<Code>,
+}
+
+impl CodeList {
+    fn index(file: CodeListFile) -> Result<Self, String> {
+        let mut list = Self { scheme: file.scheme, ..Self::default() };
+        for (at, code) in file.code.iter().enumerate() {
+            if list.by_value.insert(code.value.clone(), at).is_some() {
+                return Err(format!("the value {} is there twice", code.value));
+            }
+            for alias in &code.alias {
+                if list.by_alias.insert(alias.clone(), at).is_some() {
+                    return Err(format!("the alias {alias} is there twice"));
+                }
+            }
+        }
+        list.codes = file.code;
+        Ok(list)
+    }
+
+    /// The entry with this value.
+    pub fn get(&self, value: &str) -> Option<&Code> {
+        self.by_value.get(value).map(|at| &self.codes[*at])
+    }
+
+    /// The entry that a code of another scheme means.
+    pub fn meaning(&self, scheme: &str, value: &str) -> Option<&Code> {
+        if scheme == self.scheme {
+            return self.get(value);
+        }
+        self.by_alias.get(format!("{scheme}={value}").as_str()).map(|at| &self.codes[*at])
+    }
+
+    /// All entries, in the order of the file.
+    pub fn iter(&self) -> impl Iterator<Item = &Code> {
+        self.codes.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_merger_is_followed_to_the_institution_of_today() {
+        let mut mappings = Mappings::default();
+        mappings
+            .read(
+                "institutions.toml",
+                r#"
+                [[institution]]
+                code = "1"
+                name.fi = "Vanha"
+                country = "FI"
+                successor = "2"
+                [[institution]]
+                code = "2"
+                name.fi = "Uusi"
+                country = "FI"
+                "#,
+            )
+            .expect("reads");
+        assert_eq!(mappings.institutions.current("1"), "2");
+        assert_eq!(mappings.institutions.current("2"), "2");
+        assert_eq!(mappings.institutions.current("unknown"), "unknown");
+    }
+
+    #[test]
+    fn a_list_that_contradicts_itself_is_refused() {
+        let mut mappings = Mappings::default();
+        let twice = "scheme = \"s\"\n[[code]]\nvalue = \"a\"\n[[code]]\nvalue = \"a\"\n";
+        let error = mappings.read("x.toml", twice).expect_err("a value there twice");
+        assert_eq!(error.to_string(), "mapping file x.toml: the value a is there twice");
+    }
+}

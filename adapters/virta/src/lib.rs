@@ -1,0 +1,1 @@
+//! The VIRTA adapter: Finland's national store of higher-education study records.

@@ -1,0 +1,2 @@
+//! The `silta` command.
+fn main() {}
