@@ -1,1 +1,14 @@
-//! The gateway.
+//! Silta: an interoperability gateway for study records.
+//!
+//! Every destination is owed what our records say it should hold. The queue is the set of debts. Reconciliation proves
+//! that what we believe is paid is really there, and turns what is not into debt again.
+//!
+//! | room | what happens there |
+//! |---|---|
+//! | [`ledger`] | what is known: records, versions, debts, loads, findings, audit |
+//! | [`vault`] | personal data sealed, pseudonyms made |
+//! | [`env`] | time and randomness, injected |
+
+pub mod env;
+pub mod ledger;
+pub mod vault;
