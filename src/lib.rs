@@ -5,10 +5,16 @@
 //!
 //! | room | what happens there |
 //! |---|---|
+//! | [`config`] | one file, one struct per topic |
+//! | [`gateway`] | everything the rooms share, put together |
+//! | [`delivery`] | debts are planned, claimed, sent, settled |
 //! | [`ledger`] | what is known: records, versions, debts, loads, findings, audit |
 //! | [`vault`] | personal data sealed, pseudonyms made |
 //! | [`env`] | time and randomness, injected |
 
+pub mod config;
+pub mod delivery;
 pub mod env;
+pub mod gateway;
 pub mod ledger;
 pub mod vault;
