@@ -26,9 +26,8 @@ cargo build --quiet --locked --bin silta
 while read -r file arguments; do
     # The arguments of the table are words of their own.
     # shellcheck disable=SC2086
-    cargo run --quiet --locked --bin silta -- $arguments >"$work/out" </dev/null
-    if [[ ! -s $work/out ]]; then
-        stale+=("$file (silta $arguments prints nothing)")
+    if ! cargo run --quiet --locked --bin silta -- $arguments >"$work/out" </dev/null || [[ ! -s $work/out ]]; then
+        stale+=("$file (silta $arguments does not print it)")
     elif [[ $mode == --check ]]; then
         diff -uN "$file" "$work/out" || stale+=("$file")
     else
