@@ -86,8 +86,12 @@ profile=default
 if [[ $ci == true ]]; then
     profile=ci
 fi
+scope=(--workspace)
+if [[ " $* " =~ ' -p '|' --package' ]]; then
+    scope=()
+fi
 say "tests (nextest profile $profile)"
-cargo nextest run --workspace --locked --profile "$profile" "$@"
+cargo nextest run "${scope[@]}" --locked --profile "$profile" "$@"
 
 if (($# == 0)); then
     say 'documentation tests'
