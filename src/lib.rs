@@ -7,7 +7,9 @@
 //! |---|---|
 //! | [`config`] | one file, one struct per topic |
 //! | [`gateway`] | everything the rooms share, put together |
+//! | [`intake`] | documents in, records kept |
 //! | [`delivery`] | debts are planned, claimed, sent, settled |
+//! | [`reconcile`] | what is there is compared with what was accepted |
 //! | [`ledger`] | what is known: records, versions, debts, loads, findings, audit |
 //! | [`vault`] | personal data sealed, pseudonyms made |
 //! | [`env`] | time and randomness, injected |
@@ -16,5 +18,7 @@ pub mod config;
 pub mod delivery;
 pub mod env;
 pub mod gateway;
+pub mod intake;
 pub mod ledger;
+pub mod reconcile;
 pub mod vault;

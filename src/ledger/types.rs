@@ -653,8 +653,9 @@ pub struct Observation {
     pub debt: i64,
     /// The generation that was compared.
     pub generation: i64,
-    /// Digest of the projection that was compared; the proof counts only while it is what was last sent.
-    pub digest: Digest,
+    /// Digest of the projection that was compared, `None` for an item that must be absent; the proof counts only while
+    /// that is what was last sent.
+    pub digest: Option<Digest>,
     /// True if the store holds exactly that; for an absent item: if it is not there.
     pub holds: bool,
 }
