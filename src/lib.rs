@@ -7,6 +7,9 @@
 //! |---|---|
 //! | [`config`] | one file, one struct per topic |
 //! | [`gateway`] | everything the rooms share, put together |
+//! | [`http`] | the HTTP interface: one file per endpoint |
+//! | [`exchange`] | records, journeys and the change feed given out |
+//! | [`access`] | who may do what, for which tenant |
 //! | [`intake`] | documents in, records kept |
 //! | [`delivery`] | debts are planned, claimed, sent, settled |
 //! | [`reconcile`] | what is there is compared with what was accepted |
@@ -14,10 +17,13 @@
 //! | [`vault`] | personal data sealed, pseudonyms made |
 //! | [`env`] | time and randomness, injected |
 
+pub mod access;
 pub mod config;
 pub mod delivery;
 pub mod env;
+pub mod exchange;
 pub mod gateway;
+pub mod http;
 pub mod intake;
 pub mod ledger;
 pub mod reconcile;
