@@ -5,28 +5,93 @@
 
 use crate::ledger::{DebtState, Holding, Sealed, Shrinkage, Wanted};
 use silta_adapter::canonical::Digest;
+use smol_str::SmolStr;
+use std::collections::HashSet;
 
 /// What a load carries for an item.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Carry<'a> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carry {
     /// What is wanted now.
-    Wanted(&'a (Digest, Sealed)),
+    Wanted,
     /// What was last accepted, because what is wanted cannot be sent.
-    LastGood(&'a (Digest, Sealed)),
+    LastGood,
     /// Nothing: the item must be absent.
     LeftOut,
     /// Nothing: it was never there and cannot be sent.
     Nothing,
 }
 
-/// What a load carries for an item.
-pub fn carry(holding: &Holding) -> Carry<'_> {
-    let last_good = || holding.sent_content.as_ref().or(holding.confirmed_content.as_ref());
-    let sendable = !matches!(holding.state, DebtState::Refused | DebtState::Waiting);
+/// The content last accepted for an item.
+pub fn last_good(holding: &Holding) -> Option<&(Digest, Sealed)> {
+    holding.sent_content.as_ref().or(holding.confirmed_content.as_ref())
+}
+
+/// What a load carries for an item on its own.
+pub fn carry(holding: &Holding) -> Carry {
+    let sendable = holding.state != DebtState::Refused;
     match (holding.wanted, &holding.wanted_content) {
         (Some(Wanted::Absent), _) if sendable => Carry::LeftOut,
-        (Some(Wanted::Present), Some(content)) if sendable => Carry::Wanted(content),
-        _ => last_good().map_or(Carry::Nothing, Carry::LastGood),
+        (Some(Wanted::Present), Some(_)) if sendable => Carry::Wanted,
+        _ if last_good(holding).is_some() => Carry::LastGood,
+        _ => Carry::Nothing,
+    }
+}
+
+/// An item of one learner with the contents a load may carry for it.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// What it carries.
+    pub carry: Carry,
+    /// Source key and parts of what is wanted.
+    pub wanted: Option<Shape>,
+    /// Source key and parts of what was last accepted.
+    pub last_good: Option<Shape>,
+    /// Why it does not carry what is wanted, if that is because of another item.
+    pub waits: Option<&'static str>,
+}
+
+/// What a content is and what it needs beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    /// Source key.
+    pub id: SmolStr,
+    /// Source keys of its parts.
+    pub parts: Vec<SmolStr>,
+}
+
+impl Candidate {
+    fn shape(&self) -> Option<&Shape> {
+        match self.carry {
+            Carry::Wanted => self.wanted.as_ref(),
+            Carry::LastGood => self.last_good.as_ref(),
+            Carry::LeftOut | Carry::Nothing => None,
+        }
+    }
+}
+
+/// Makes one learner's part of a load whole: a store does not take an attainment whose part is missing, and would
+/// refuse everything for it. A part that is to be removed stays while a whole that is carried still names it; a whole
+/// whose part is not there waits with the content that was last accepted, or stays out if there is none.
+pub fn make_whole(candidates: &mut [Candidate]) {
+    loop {
+        let there: HashSet<SmolStr> = candidates.iter().filter_map(|c| c.shape().map(|s| s.id.clone())).collect();
+        let lacking = candidates.iter().enumerate().find_map(|(at, candidate)| {
+            let shape = candidate.shape()?;
+            shape.parts.iter().find(|part| !there.contains(*part)).map(|part| (at, part.clone()))
+        });
+        let Some((at, part)) = lacking else { return };
+        let removed = candidates
+            .iter()
+            .position(|c| c.carry == Carry::LeftOut && c.last_good.as_ref().is_some_and(|s| s.id == part));
+        let (at, carry, why) = match removed {
+            Some(child) => (child, Carry::LastGood, "a whole that is still there names it as its part"),
+            None if candidates[at].carry == Carry::Wanted && candidates[at].last_good.is_some() => {
+                (at, Carry::LastGood, "a part it names is not there")
+            }
+            None => (at, Carry::Nothing, "a part it names is not there"),
+        };
+        candidates[at].carry = carry;
+        candidates[at].waits = Some(why);
     }
 }
 
@@ -93,37 +158,51 @@ mod tests {
 
     #[test]
     fn only_what_must_be_absent_is_left_out() {
-        use DebtState::{Confirmed, Owed, Refused, Sent, Unplanned};
+        use DebtState::{Confirmed, Owed, Refused, Sent, Unplanned, Waiting};
         use Wanted::{Absent, Present};
         let cases = [
-            ("new", holding(Owed, Some(Present), Some(1), None), Carry::Wanted(&content(1)).shape()),
-            ("changed", holding(Owed, Some(Present), Some(2), Some(1)), Carry::Wanted(&content(2)).shape()),
-            ("settled", holding(Confirmed, Some(Present), Some(1), Some(1)), Carry::Wanted(&content(1)).shape()),
-            (
-                "refused after it was there",
-                holding(Refused, Some(Present), Some(1), Some(1)),
-                Carry::LastGood(&content(1)).shape(),
-            ),
-            ("refused from the start", holding(Refused, None, None, None), "nothing".into()),
-            ("not planned yet", holding(Unplanned, None, None, None), "nothing".into()),
-            ("to be removed", holding(Owed, Some(Absent), None, Some(1)), "left out".into()),
-            ("removed", holding(Sent, Some(Absent), None, None), "left out".into()),
-            ("refused removal", holding(Refused, Some(Absent), None, Some(1)), Carry::LastGood(&content(1)).shape()),
+            ("new", holding(Owed, Some(Present), Some(1), None), Carry::Wanted),
+            ("changed", holding(Owed, Some(Present), Some(2), Some(1)), Carry::Wanted),
+            ("settled", holding(Confirmed, Some(Present), Some(1), Some(1)), Carry::Wanted),
+            ("waits for a part", holding(Waiting, Some(Present), Some(2), Some(1)), Carry::Wanted),
+            ("refused after it was there", holding(Refused, Some(Present), Some(1), Some(1)), Carry::LastGood),
+            ("refused from the start", holding(Refused, None, None, None), Carry::Nothing),
+            ("not planned yet", holding(Unplanned, None, None, None), Carry::Nothing),
+            ("to be removed", holding(Owed, Some(Absent), None, Some(1)), Carry::LeftOut),
+            ("removed", holding(Sent, Some(Absent), None, None), Carry::LeftOut),
+            ("refused removal", holding(Refused, Some(Absent), None, Some(1)), Carry::LastGood),
         ];
         for (name, holding, expected) in cases {
-            assert_eq!(carry(&holding).shape(), expected, "{name}");
+            assert_eq!(carry(&holding), expected, "{name}");
         }
     }
 
-    impl Carry<'_> {
-        fn shape(&self) -> String {
-            match self {
-                Carry::Wanted((d, _)) => format!("wanted {}", d.hash[0]),
-                Carry::LastGood((d, _)) => format!("last good {}", d.hash[0]),
-                Carry::LeftOut => "left out".into(),
-                Carry::Nothing => "nothing".into(),
-            }
-        }
+    fn candidate(carry: Carry, wanted: Option<(&str, &[&str])>, last_good: Option<(&str, &[&str])>) -> Candidate {
+        let shape =
+            |(id, parts): (&str, &[&str])| Shape { id: id.into(), parts: parts.iter().map(|p| (*p).into()).collect() };
+        Candidate { carry, wanted: wanted.map(shape), last_good: last_good.map(shape), waits: None }
+    }
+
+    #[test]
+    fn a_load_never_names_a_part_it_does_not_carry() {
+        let carried = |mut candidates: Vec<Candidate>| {
+            make_whole(&mut candidates);
+            candidates.iter().map(|c| c.carry).collect::<Vec<_>>()
+        };
+        use Carry::{LastGood, LeftOut, Nothing, Wanted};
+        let whole = || candidate(Wanted, Some(("W", &["P"])), None);
+        assert_eq!(carried(vec![whole(), candidate(Wanted, Some(("P", &[])), None)]), [Wanted, Wanted]);
+        assert_eq!(carried(vec![whole()]), [Nothing], "a part that never came");
+        let before = candidate(Wanted, Some(("W", &["P"])), Some(("W", &[])));
+        assert_eq!(carried(vec![before]), [LastGood], "a new part that has not come yet");
+        let removed = candidate(LeftOut, None, Some(("P", &[])));
+        assert_eq!(
+            carried(vec![candidate(Wanted, Some(("W", &["P"])), Some(("W", &["P"]))), removed]),
+            [Wanted, LastGood]
+        );
+        let chain = vec![candidate(Wanted, Some(("A", &["B"])), None), candidate(Wanted, Some(("B", &["C"])), None)];
+        assert_eq!(carried(chain), [Nothing, Nothing], "waiting spreads upwards");
+        assert_eq!(carried(vec![candidate(Wanted, Some(("S", &["S"])), None)]), [Wanted], "its own part is there");
     }
 
     #[test]

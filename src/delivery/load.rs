@@ -1,17 +1,20 @@
 //! Builds and sends whole loads, in which absence means deletion.
 
 use super::DeliveryError;
-use super::carry::{Carry, Guard, carry, guard};
+use super::carry::{Candidate, Carry, Guard, Shape, carry, guard, last_good, make_whole};
 use super::items::{Round, open_item};
 use super::settle::{Health, after, backoff, micros};
+use super::walk::{Learner, Walk};
 use crate::gateway::{Connection, Gateway};
 use crate::ledger::{
-    Attempt, Claim, ConnectionState, HoldingCursor, LearnerId, LoadStatus, ManifestEntry, Micros, NewLoad, Sealed,
-    Settled,
+    Attempt, Claim, ConnectionState, DebtState, LoadStatus, ManifestEntry, Micros, NewLoad, Sealed, Settled, Settlement,
 };
 use silta_adapter::adapter::{Document, Load};
+use silta_adapter::canonical::Digest;
 use silta_adapter::delivery::{Judgement, Verdict};
-use silta_adapter::record::Record;
+use silta_adapter::problem::Fixer;
+use silta_adapter::record::{Record, RecordKind, Reference, ReferenceRole};
+use smol_str::SmolStr;
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
 use tempfile::NamedTempFile;
@@ -36,7 +39,7 @@ pub async fn round(gateway: &Arc<Gateway>, connection: &Arc<Connection>) -> Resu
     let waits = newest.as_ref().is_some_and(|load| load.status == LoadStatus::Held);
     if due > now || waits {
         let next = if waits { now + micros(pace.poll_secs) } else { due };
-        give_back(gateway, &claim, next).await?;
+        give_back(gateway, &claim, next, Vec::new()).await?;
         return Ok(Round::default());
     }
     let released = match newest.filter(|load| load.status == LoadStatus::Released) {
@@ -57,39 +60,45 @@ pub async fn round(gateway: &Arc<Gateway>, connection: &Arc<Connection>) -> Resu
         })
         .await?;
     match build_and_send(gateway, connection, &claim, load, released).await {
-        Ok(next) => {
-            give_back(gateway, &claim, next).await?;
+        Ok((next, waiting)) => {
+            give_back(gateway, &claim, next, waiting).await?;
             Ok(Round { tried: 1, worked: true })
         }
         Err(e) => {
             gateway.ledger.close_load(load, gateway.now(), LoadStatus::Failed, &e.to_string()).await?;
-            give_back(gateway, &claim, gateway.now() + backoff(state.failures, pace, 1.0)).await?;
+            let next = gateway.now() + backoff(state.failures, pace, 1.0);
+            give_back(gateway, &claim, next, Vec::new()).await?;
             Err(e)
         }
     }
 }
 
-async fn give_back(gateway: &Gateway, claim: &Claim, next: Micros) -> Result<(), DeliveryError> {
-    let settled = Settled { lane: claim.lane, token: claim.token, at: gateway.now(), next, debts: Vec::new() };
+async fn give_back(
+    gateway: &Gateway,
+    claim: &Claim,
+    next: Micros,
+    debts: Vec<Settlement>,
+) -> Result<(), DeliveryError> {
+    let settled = Settled { lane: claim.lane, token: claim.token, at: gateway.now(), next, debts };
     Ok(gateway.ledger.settle(&settled).await?)
 }
 
-/// Returns when the lane may be claimed again.
+/// Returns when the lane may be claimed again, and the debts that wait for another item.
 async fn build_and_send(
     gateway: &Arc<Gateway>,
     connection: &Arc<Connection>,
     claim: &Claim,
     load: i64,
     released: Option<Option<i64>>,
-) -> Result<Micros, DeliveryError> {
+) -> Result<(Micros, Vec<Settlement>), DeliveryError> {
     let pace = &gateway.config.delivery;
     let name = &connection.config.name;
-    let file = build(gateway, connection, claim, load).await?;
+    let (file, waiting) = build(gateway, connection, claim, load).await?;
     let shrinkage = gateway.ledger.shrinkage(name, load).await?;
     if let Guard::Hold(reason) = guard(shrinkage, connection.config.shrink_share, released) {
         gateway.ledger.close_load(load, gateway.now(), LoadStatus::Held, &reason).await?;
         tracing::warn!(connection = %name, load, removed = shrinkage.removed, "load held for an operator");
-        return Ok(gateway.now() + micros(pace.poll_secs));
+        return Ok((gateway.now() + micros(pace.poll_secs), waiting));
     }
     let judgement = send(gateway, connection, load, &file).await?;
     let now = gateway.now();
@@ -107,7 +116,8 @@ async fn build_and_send(
         state.last_load = Some(now);
     }
     gateway.ledger.set_connection(&after(state, health, now, pace)).await?;
-    Ok(if delivered { now } else { now + judgement.retry_after.map_or(wait, |d| d.as_micros() as Micros) })
+    let next = if delivered { now } else { now + judgement.retry_after.map_or(wait, |d| d.as_micros() as Micros) };
+    Ok((next, waiting))
 }
 
 async fn send(
@@ -132,7 +142,7 @@ async fn send(
         }
         None => Judgement {
             verdict: Verdict::Misconfigured,
-            fixer: Some(silta_adapter::problem::Fixer::Configuration),
+            fixer: Some(Fixer::Configuration),
             reason: "the connection has nowhere to deliver to".into(),
             cause: "gateway".into(),
             retry_after: None,
@@ -152,44 +162,43 @@ async fn send(
     Ok(judgement)
 }
 
-/// Writes the load to a private file and its manifest to the ledger, page by page.
+/// Writes the load to a private file and its manifest to the ledger, some learners at a time. Returns the file and the
+/// debts that have to wait for another item.
 async fn build(
     gateway: &Arc<Gateway>,
     connection: &Arc<Connection>,
     claim: &Claim,
     load: i64,
-) -> Result<NamedTempFile, DeliveryError> {
-    const PAGE: u32 = 1000;
-    let (pages, inbox) = mpsc::channel::<(LearnerId, Sealed)>(2 * PAGE as usize);
+) -> Result<(NamedTempFile, Vec<Settlement>), DeliveryError> {
+    const LEARNERS: usize = 200;
+    let (pages, inbox) = mpsc::channel::<Vec<Learner>>(1);
+    let (outbox, mut written) = mpsc::channel::<Vec<Line>>(1);
     let writer = {
         let (gateway, connection) = (gateway.clone(), connection.clone());
-        tokio::task::spawn_blocking(move || write(&gateway, &connection, inbox))
+        tokio::task::spawn_blocking(move || write(&gateway, &connection, inbox, &outbox))
     };
-    let mut cursor: Option<HoldingCursor> = None;
+    let mut walk = Walk::new(gateway, connection);
+    let mut waiting = Vec::new();
     loop {
-        let holdings = gateway.ledger.holdings(&connection.config.name, cursor, PAGE).await?;
-        let Some(last) = holdings.last() else { break };
-        cursor = Some(last.cursor());
-        let mut entries = Vec::with_capacity(holdings.len());
-        for holding in &holdings {
-            let (content, wanted) = match carry(holding) {
-                Carry::Wanted(content) => (Some(content), true),
-                Carry::LastGood(content) => (Some(content), false),
-                Carry::LeftOut => (None, true),
-                Carry::Nothing => continue,
-            };
-            entries.push(ManifestEntry {
-                debt: holding.debt,
-                item: holding.item,
-                generation: holding.generation,
-                digest: content.map(|(digest, _)| *digest),
-                wanted,
-            });
-            if let Some((_, sealed)) = content {
-                // The writer hangs up only when it failed; its own error is reported below.
-                if pages.send((holding.learner, sealed.clone())).await.is_err() {
-                    break;
-                }
+        let learners = walk.next(LEARNERS).await?;
+        // The writer hangs up only when it failed; its own error is reported below.
+        if learners.is_empty() || pages.send(learners).await.is_err() {
+            break;
+        }
+        let Some(lines) = written.recv().await else { break };
+        let mut entries = Vec::with_capacity(lines.len());
+        for Line { entry, waits } in lines {
+            if let Some(reason) = waits {
+                waiting.push(Settlement {
+                    debt: entry.debt,
+                    generation: entry.generation,
+                    state: DebtState::Waiting,
+                    fixer: Some(Fixer::Sender),
+                    reason: reason.to_owned(),
+                });
+            }
+            if entry.digest.is_some() || entry.wanted {
+                entries.push(entry);
             }
         }
         gateway.ledger.add_to_manifest(load, &entries).await?;
@@ -197,37 +206,97 @@ async fn build(
         gateway.ledger.renew(claim.lane, claim.token, until).await?;
     }
     drop(pages);
-    writer.await.map_err(|e| DeliveryError::Spool(std::io::Error::other(e.to_string())))?
+    let file = writer.await.map_err(|e| DeliveryError::Spool(std::io::Error::other(e.to_string())))??;
+    Ok((file, waiting))
 }
 
-/// Writes contents as they come, learner by learner, kinds in the order a destination wants them.
+/// One item as the writer disposed of it.
+struct Line {
+    entry: ManifestEntry,
+    waits: Option<&'static str>,
+}
+
+/// Writes learners as they come, each one's rows in the order of kinds.
 fn write(
     gateway: &Gateway,
     connection: &Connection,
-    mut inbox: mpsc::Receiver<(LearnerId, Sealed)>,
+    mut inbox: mpsc::Receiver<Vec<Learner>>,
+    outbox: &mpsc::Sender<Vec<Line>>,
 ) -> Result<NamedTempFile, DeliveryError> {
     let file = NamedTempFile::new()?;
     let mut out = BufWriter::with_capacity(1 << 16, file.as_file());
-    let mut writer = connection.encoder()?.document(&mut out, None, gateway.encode_context(0))?;
-    let mut learner: Option<LearnerId> = None;
-    let mut rows: Vec<Record> = Vec::new();
-    loop {
-        let next = inbox.blocking_recv();
-        if next.as_ref().map(|(id, _)| *id) != learner {
+    let form = connection.encoder()?.form_for(&RecordKind::ALL);
+    let mut writer = connection.encoder()?.document(&mut out, form.as_deref(), gateway.encode_context(0))?;
+    while let Some(learners) = inbox.blocking_recv() {
+        let mut lines = Vec::new();
+        for learner in &learners {
+            let mut rows = dispose(gateway, learner, &mut lines)?;
             rows.sort_by_key(|r| r.head.key.kind);
-            for row in rows.drain(..) {
-                writer.write(std::slice::from_ref(&row))?;
+            for row in &rows {
+                writer.write(std::slice::from_ref(row))?;
             }
         }
-        let Some((id, sealed)) = next else { break };
-        learner = Some(id);
-        rows.extend(open_item(gateway, &sealed)?);
+        if outbox.blocking_send(lines).is_err() {
+            break;
+        }
     }
     writer.finish()?;
     out.flush()?;
     drop(out);
     file.as_file().sync_all()?;
     Ok(file)
+}
+
+/// Decides what a load carries for one learner, and gives the rows.
+fn dispose(gateway: &Gateway, learner: &Learner, lines: &mut Vec<Line>) -> Result<Vec<Record>, DeliveryError> {
+    let open = |content: Option<&(Digest, Sealed)>| -> Result<Vec<Record>, DeliveryError> {
+        content.map_or_else(|| Ok(Vec::new()), |(_, sealed)| open_item(gateway, sealed))
+    };
+    let mut contents = Vec::with_capacity(learner.holdings.len());
+    let mut candidates = Vec::with_capacity(learner.holdings.len());
+    for holding in &learner.holdings {
+        let carry = carry(holding);
+        let wanted = if carry == Carry::Wanted { open(holding.wanted_content.as_ref())? } else { Vec::new() };
+        // What was last accepted matters only where what is wanted may have to wait.
+        let same = holding.wanted_content.as_ref().map(|c| c.0) == last_good(holding).map(|c| c.0);
+        let good = if carry == Carry::Wanted && same { wanted.clone() } else { open(last_good(holding))? };
+        candidates.push(Candidate { carry, wanted: shape(&wanted), last_good: shape(&good), waits: None });
+        contents.push((wanted, good));
+    }
+    make_whole(&mut candidates);
+    let mut rows = Vec::new();
+    for ((holding, candidate), (wanted, good)) in learner.holdings.iter().zip(candidates).zip(contents) {
+        let digest = match candidate.carry {
+            Carry::Wanted => holding.wanted_content.as_ref().map(|c| c.0),
+            Carry::LastGood => last_good(holding).map(|c| c.0),
+            Carry::LeftOut | Carry::Nothing => None,
+        };
+        let entry = ManifestEntry {
+            debt: holding.debt,
+            item: holding.item,
+            generation: holding.generation,
+            digest,
+            wanted: matches!(candidate.carry, Carry::Wanted | Carry::LeftOut),
+        };
+        lines.push(Line { entry, waits: candidate.waits });
+        match candidate.carry {
+            Carry::Wanted => rows.extend(wanted),
+            Carry::LastGood => rows.extend(good),
+            Carry::LeftOut | Carry::Nothing => {}
+        }
+    }
+    Ok(rows)
+}
+
+/// Source key and parts of a content.
+fn shape(records: &[Record]) -> Option<Shape> {
+    let record = records.first()?;
+    let is_part = |r: &Reference| r.role == ReferenceRole::Part;
+    let parts = record.references().into_iter().filter(is_part).map(|r| r.id).collect();
+    // Keys of different kinds may be equal; only attainments are parts of each other.
+    let id =
+        if record.head.key.kind == RecordKind::Attainment { record.head.key.id.clone() } else { SmolStr::default() };
+    Some(Shape { id, parts })
 }
 
 /// What an operator decides about a held load.

@@ -7,6 +7,7 @@
 //! | [`settle`] | what a verdict makes of a debt; backoff; breaker | no |
 //! | [`items`] | sends debts one by one, lane by lane | shell |
 //! | [`carry`] | what a whole load carries for each item; the shrink guard | no |
+//! | [`walk`] | a connection's holdings, learner by learner | shell |
 //! | [`load`] | builds and sends whole loads | shell |
 //! | [`run`] | the loops that keep all of it going | shell |
 
@@ -17,6 +18,7 @@ pub mod plan;
 pub mod rules;
 pub mod run;
 pub mod settle;
+pub mod walk;
 
 use crate::ledger::LedgerError;
 use crate::vault::VaultError;

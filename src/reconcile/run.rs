@@ -5,21 +5,15 @@ use super::repair;
 use crate::delivery::DeliveryError;
 use crate::delivery::items::open_item;
 use crate::delivery::settle::micros;
+use crate::delivery::walk::{Learner, Walk};
 use crate::gateway::{Connection, Gateway};
 use crate::ledger::{
-    FindingKind, FindingStatus, Holding, HoldingCursor, LearnerId, Micros, NewFinding, Observation, RecordId, Sealed,
-    Summary,
+    FindingKind, FindingStatus, Holding, LearnerId, Micros, NewFinding, Observation, RecordId, Sealed, Summary,
 };
 use silta_adapter::adapter::{DecodeContext, Inventory, LearnerQuery, Limits};
 use silta_adapter::canonical::Digest;
 use silta_adapter::record::{Body, Record};
 use std::sync::Arc;
-
-/// One learner's items at a connection.
-struct Learner {
-    id: LearnerId,
-    holdings: Vec<Holding>,
-}
 
 /// Reconciles a connection: every learner it ever held something for is read back. Returns the summary, which is also
 /// stored.
@@ -35,7 +29,7 @@ pub async fn run(gateway: &Gateway, connection: &Connection) -> Result<Option<Su
     state.last_reconciled = Some(started);
     gateway.ledger.set_connection(&state).await?;
     let mut summary = Summary::default();
-    let mut walk = Walk { gateway, connection, cursor: None, rest: Vec::new(), done: false };
+    let mut walk = Walk::new(gateway, connection);
     loop {
         let learners = walk.next(inventory.batch().max(1)).await?;
         if learners.is_empty() {
@@ -53,46 +47,6 @@ pub async fn run(gateway: &Gateway, connection: &Connection) -> Result<Option<Su
     summary.repairs = repair::raise(gateway, connection).await?;
     gateway.ledger.close_reconciliation(id, gateway.now(), &summary).await?;
     Ok(Some(summary))
-}
-
-/// Walks the holdings of a connection learner by learner.
-struct Walk<'a> {
-    gateway: &'a Gateway,
-    connection: &'a Connection,
-    cursor: Option<HoldingCursor>,
-    rest: Vec<Holding>,
-    done: bool,
-}
-
-impl Walk<'_> {
-    /// The next learners, whole.
-    async fn next(&mut self, count: usize) -> Result<Vec<Learner>, DeliveryError> {
-        const PAGE: u32 = 1000;
-        let mut learners: Vec<Learner> = Vec::new();
-        loop {
-            while let Some(holding) = self.rest.pop() {
-                let same = learners.last().is_some_and(|l| l.id == holding.learner);
-                if !same && learners.len() == count {
-                    self.rest.push(holding);
-                    return Ok(learners);
-                }
-                if !same {
-                    learners.push(Learner { id: holding.learner, holdings: Vec::new() });
-                }
-                if let Some(learner) = learners.last_mut() {
-                    learner.holdings.push(holding);
-                }
-            }
-            if self.done {
-                return Ok(learners);
-            }
-            let page = self.gateway.ledger.holdings(&self.connection.config.name, self.cursor, PAGE).await?;
-            self.done = page.len() < PAGE as usize;
-            self.cursor = page.last().map(Holding::cursor).or(self.cursor);
-            self.rest = page;
-            self.rest.reverse();
-        }
-    }
 }
 
 /// Asks the store about some learners and stores what comes of it. The inner error says why the store was not read.
