@@ -33,10 +33,15 @@ impl Decode for SiltaRecord {
         let form = units.form();
         let mut reader = Reader { ctx, sink, seen: HashMap::new(), buffer: Vec::new(), untold: 0, told: 0 };
         while let Some(unit) = units.next()? {
-            if form != Form::Lines {
-                well_formed(&unit)?;
+            match reader.record(&unit) {
+                Ok(record) => reader.put(Decoded::Record(Box::new(record), unit.line))?,
+                Err(problem) => {
+                    if form != Form::Lines {
+                        well_formed(&unit)?;
+                    }
+                    reader.tell(*problem)?;
+                }
             }
-            reader.unit(&unit)?;
         }
         reader.finish()?;
         Ok(Reading { form: (form == Form::Array).then(|| SmolStr::new_static(ARRAY)), unread: Vec::new() })
@@ -65,19 +70,12 @@ struct Reader<'a, 's> {
 }
 
 impl Reader<'_, '_> {
-    fn unit(&mut self, unit: &Unit<'_>) -> Result<(), Unreadable> {
-        match self.record(unit) {
-            Ok(record) => self.put(Decoded::Record(Box::new(record), unit.line)),
-            Err(problem) => self.tell(problem),
-        }
-    }
-
-    fn record(&mut self, unit: &Unit<'_>) -> Result<Record, Problem> {
+    fn record(&mut self, unit: &Unit<'_>) -> Result<Record, Box<Problem>> {
         let text = std::str::from_utf8(unit.bytes).map_err(|e| {
             let message = format!("not valid UTF-8 (column {})", e.valid_up_to() + 1);
-            Problem::error("bad_encoding", message).on_line(unit.line)
+            Box::new(Problem::error("bad_encoding", message).on_line(unit.line))
         })?;
-        let mut record: Record = serde_json::from_str(text).map_err(|e| complaint(text, unit.line, &e))?;
+        let mut record: Record = serde_json::from_str(text).map_err(|e| Box::new(complaint(text, unit.line, &e)))?;
         let key = &mut record.head.key;
         if key.source.is_empty() {
             key.source.clone_from(&self.ctx.source);
@@ -86,13 +84,14 @@ impl Reader<'_, '_> {
             key.tenant.clone_from(&self.ctx.tenant);
         } else if !self.ctx.tenant.is_empty() && key.tenant != self.ctx.tenant {
             let message = "the record names another tenant than the one it was sent for";
-            return Err(Problem::error("foreign_tenant", message).at("/tenant").about(key).on_line(unit.line));
+            let problem = Problem::error("foreign_tenant", message).at("/tenant").about(key);
+            return Err(Box::new(problem.on_line(unit.line)));
         }
         match self.said_otherwise_on(&record, unit.line) {
-            Some(line) => Err(Problem::error("duplicate_key", "the same key with other content; the first is taken")
-                .about(&record.head.key)
-                .on_line(unit.line)
-                .and_line(line)),
+            Some(line) => {
+                let problem = Problem::error("duplicate_key", "the same key with other content; the first is taken");
+                Err(Box::new(problem.about(&record.head.key).on_line(unit.line).and_line(line)))
+            }
             None => Ok(record),
         }
     }
@@ -157,7 +156,9 @@ mod tests {
     use super::*;
     use silta_adapter::record::{Body, State};
 
-    fn read(tenant: &str, limits: Limits, input: &[u8]) -> Result<(Vec<(Record, u64)>, Vec<Problem>), Unreadable> {
+    type Found = (Vec<(Record, u64)>, Vec<Problem>);
+
+    fn read(tenant: &str, limits: Limits, input: &[u8]) -> Result<Found, Unreadable> {
         let ctx = DecodeContext { tenant: tenant.into(), source: "register".into(), limits };
         let (mut records, mut problems) = (Vec::new(), Vec::new());
         let mut sink = |found| {

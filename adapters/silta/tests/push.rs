@@ -1,4 +1,5 @@
 //! Delivery to another gateway's push API, played by a small server.
+#![expect(clippy::expect_used, reason = "test support: a peer that cannot be played ends the test")]
 
 use axum::Router;
 use axum::body::Bytes;
