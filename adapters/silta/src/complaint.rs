@@ -28,7 +28,8 @@ const FIXED: [&str; 2] = ["not an exact decimal of at most 28 digits", "not a ca
 /// The part of a message that names the schema and not the input.
 pub(crate) fn words(error: &serde_json::Error) -> String {
     let message = error.to_string();
-    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let message = message.strip_suffix(&place).unwrap_or(&message);
     if FIXED.contains(&message) || message.starts_with("missing field `") {
         return message.to_owned();
     }
@@ -36,6 +37,7 @@ pub(crate) fn words(error: &serde_json::Error) -> String {
         m if m.starts_with("unknown field") => "an unknown field",
         m if m.starts_with("unknown variant") => "an unknown value",
         m if m.starts_with("duplicate field") => return "a field that is there twice".to_owned(),
+        m if m.starts_with("invalid value") => "a value out of range",
         _ => "a value of another type",
     };
     // What is expected comes last and from us, whatever the input holds before it.
@@ -114,6 +116,11 @@ mod tests {
             (r#"{"grade":{"value":"5"}}}"#, "missing field `scale`", "/body/grade"),
             (r#"{"parts":[{"id":"B"},{}]}}"#, "missing field `id`", "/body/parts/1"),
             (r#"{"thesis":"010190-900P, expected"}}"#, "a value of another type, expected a boolean", "/body/thesis"),
+            (
+                r#"{"research":{"thesis":5}}}"#,
+                "a value of another type, expected struct Credits",
+                "/body/research/thesis",
+            ),
             (r#"{"010190-900P":1}}"#, "an unknown field, expected one of `study_right`", "/body"),
         ] {
             let line = format!("{head}{body}");

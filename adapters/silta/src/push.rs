@@ -235,6 +235,7 @@ mod tests {
                 "an unknown field, expected one of",
             ),
             (json!({ "url": "https://a.example", "token": ["s3cret"] }), "a value of another type, expected a string"),
+            (json!({ "url": "a", "timeout_secs": ", expected s3cret at line 1" }), "of another type, expected u64"),
             (json!({ "url": "https://u:s3cret@a.example", "token": "t" }), "without credentials"),
             (json!({ "url": "ftp://a.example", "token": "t" }), "http or https"),
             (json!({ "url": "https://a.example", "token": " " }), "the token is empty"),

@@ -108,7 +108,10 @@ impl<'a> Units<'a> {
             }
             self.line += u64::from(ended);
             if !self.unit.trim_ascii().is_empty() {
-                Nesting::default().run(&self.unit, self.limits.depth).map_err(|_| too_deep(line))?;
+                // Most lines open fewer values than may nest, and counting is ten times faster than following.
+                if self.unit.iter().filter(|b| matches!(b, b'{' | b'[')).count() > self.limits.depth {
+                    Nesting::default().run(&self.unit, self.limits.depth).map_err(|_| too_deep(line))?;
+                }
                 return Ok(Some(line));
             }
             if !ended {

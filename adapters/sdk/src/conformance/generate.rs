@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use serde_json::{Value, json};
 use smol_str::{SmolStr, format_smolstr};
+use std::collections::HashSet;
 
 /// Plain values.
 const WORDS: [&str; 6] = ["Tietorakenteet", "Data structures", "TKJ-101", "a", "Öljyväri ja å", "7"];
@@ -104,7 +105,9 @@ pub fn any_learner(vocabulary: &Vocabulary) -> BoxedStrategy<Vec<Record>> {
                 record.head.non_disclosure = non_disclosure;
             }
             tie(&mut records, &mut picks.iter().cycle(), tangled);
+            let mut keys = HashSet::new();
             records.iter_mut().for_each(|record| lead.apply_adjustment(record));
+            records.retain(|record| keys.insert(record.head.key.clone()));
             records
         })
         .boxed()
