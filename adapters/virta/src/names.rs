@@ -54,7 +54,8 @@ pub const NATIONAL_SCALE: &str = "virta:arvosana";
 /// An institution's own grading scale; the value is the institution's key of it.
 pub const OWN_SCALE: &str = "virta:muu";
 /// The national grading scales, by the element that holds a grade of them.
-pub const SCALES: [&str; 6] = ["Viisiportainen", "ToinenKotimainen", "Hyvaksytty", "Naytetyo", "Tutkielma", "EiKaytossa"];
+pub const SCALES: [&str; 6] =
+    ["Viisiportainen", "ToinenKotimainen", "Hyvaksytty", "Naytetyo", "Tutkielma", "EiKaytossa"];
 /// Fields of study: one scheme per classification version, which follows this prefix.
 pub const FIELD_OF_STUDY: &str = "virta:koulutusala/";
 /// The known schemes of fields of study.

@@ -62,7 +62,7 @@ pub(crate) fn decode(input: &mut dyn BufRead, ctx: &DecodeContext, sink: &mut Si
         },
         limits: ctx.limits,
         index: Index::default(),
-        notes: Notes { room: ctx.limits.problems, ..Notes::default() },
+        notes: Notes::new(ctx.limits.problems),
         told: 0,
         sink,
     };
@@ -268,7 +268,11 @@ impl Document<'_, '_> {
         xml.check_attributes()?;
         let inside = xml.depth();
         while self.next_child(xml, inside)? {
-            if xml.name() == list.row().as_bytes() { self.row(xml, list, block)? } else { self.unknown(xml, list.name())? }
+            if xml.name() == list.row().as_bytes() {
+                self.row(xml, list, block)?
+            } else {
+                self.unknown(xml, list.name())?
+            }
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ pub(super) struct Notes {
     /// Problems of the record being read, waiting for its key.
     pub(super) waiting: Vec<Problem>,
     /// Problems that one record may still have.
-    pub(super) room: usize,
+    room: usize,
     /// Problems there was no room for.
     pub(super) beyond: usize,
     /// Paths that were not read.
@@ -22,6 +22,11 @@ pub(super) struct Notes {
 }
 
 impl Notes {
+    /// Nothing noted yet, and room for so many problems of one record.
+    pub(super) fn new(room: usize) -> Self {
+        Self { room, ..Self::default() }
+    }
+
     pub(super) fn enter(&mut self, name: &'static str) {
         self.path.push(name);
     }
@@ -79,12 +84,24 @@ impl Notes {
 
     /// A single part that stands again.
     pub(super) fn repeated(&mut self, name: &str, line: u64) {
-        self.note("repeated_element", Severity::Error, "it stands more than once; only the first was taken", name, line);
+        self.note(
+            "repeated_element",
+            Severity::Error,
+            "it stands more than once; only the first was taken",
+            name,
+            line,
+        );
     }
 
     /// A value that cannot be read.
     pub(super) fn bad_value(&mut self, name: &str, line: u64) {
-        self.note("bad_value", Severity::Error, "the value is not of the form it must have and was not taken", name, line);
+        self.note(
+            "bad_value",
+            Severity::Error,
+            "the value is not of the form it must have and was not taken",
+            name,
+            line,
+        );
     }
 
     /// An element without the value it is there for.

@@ -335,7 +335,9 @@ impl Fault {
             Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => Self::Encoding,
             Error::Io(error) => Self::Io(io::Error::new(error.kind(), error.to_string())),
             Error::Encoding(_) => Self::Encoding,
-            Error::IllFormed(IllFormedError::MismatchedEndTag { .. } | IllFormedError::UnmatchedEndTag(_)) => Self::Tags,
+            Error::IllFormed(IllFormedError::MismatchedEndTag { .. } | IllFormedError::UnmatchedEndTag(_)) => {
+                Self::Tags
+            }
             Error::IllFormed(IllFormedError::UnclosedReference) | Error::Escape(_) => Self::Reference,
             Error::InvalidAttr(_) => Self::Attribute,
             _ => Self::Syntax,

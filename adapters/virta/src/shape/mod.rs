@@ -7,7 +7,8 @@
 mod rows;
 mod value;
 
-pub(crate) use rows::{LearnerIds, Row, RowKind, enrolment_id};
+pub use rows::enrolment_id;
+pub(crate) use rows::{Row, RowKind};
 pub(crate) use value::{Chars, Flaw, Value, is_illegal};
 
 use silta_adapter::SmolStr;
@@ -61,6 +62,11 @@ pub(crate) trait Node: Sized + serde::Serialize {
     /// Before anything is read into it.
     fn blank() -> Self;
 
+    /// True if a code it cannot do without is of a list VIRTA does not use here.
+    fn is_foreign(&self) -> bool {
+        false
+    }
+
     /// Walks its parts: attributes, then children in schema order.
     fn walk<V: Visit>(&mut self, spec: Self::Spec, visit: &mut V) -> Result<(), V::Stop>;
 }
@@ -83,12 +89,7 @@ pub(crate) trait Visit {
     fn content<T: Value>(&mut self, field: &'static str, spec: T::Spec, slot: &mut T) -> Result<(), Self::Stop>;
 
     /// A child element with parts.
-    fn node<S: Slot>(
-        &mut self,
-        at: At,
-        spec: <S::Item as Node>::Spec,
-        slot: &mut S,
-    ) -> Result<(), Self::Stop>
+    fn node<S: Slot>(&mut self, at: At, spec: <S::Item as Node>::Spec, slot: &mut S) -> Result<(), Self::Stop>
     where
         S::Item: Node;
 

@@ -1,6 +1,6 @@
 //! The elements of VIRTA, each with its parts in schema order.
 
-use super::value::{Chars, Hetu, Number};
+use super::value::{Chars, Hetu, Number, Value};
 use super::{At, Need, Node, Visit, aside, blank, one, opt};
 use crate::extensions::{CONTENT, VirtaAttainment, VirtaEnrolment, VirtaStudyRight};
 use crate::names::*;
@@ -40,6 +40,8 @@ pub(crate) trait RowKind: Default + Clone + Serialize {
     fn natural_id(_row: &Row<Self>) -> Option<SmolStr> {
         None
     }
+    /// The parts that the body keeps elsewhere.
+    fn own(&self) -> Self::Own;
     /// Puts parts that are kept elsewhere into the body.
     fn absorb(&mut self, own: Self::Own);
     /// The body as a record has it.
@@ -90,6 +92,13 @@ impl RowKind for Learner {
     fn awarding_body(&self) -> Option<&Coded> {
         None
     }
+    fn own(&self) -> LearnerIds {
+        let first = |scheme| self.identifiers.iter().find(|i| i.scheme == scheme && !i.value.is_empty());
+        LearnerIds {
+            hetu: first(Self::HETU).map(|identifier| Hetu(identifier.value.clone())),
+            number: first(Self::LEARNER_NUMBER).map(|identifier| identifier.value.clone()),
+        }
+    }
     fn absorb(&mut self, own: LearnerIds) {
         let mut add = |scheme: &'static str, value: Option<SmolStr>| {
             self.identifiers.extend(value.map(|value| Identifier { scheme: SmolStr::new_static(scheme), value }));
@@ -110,6 +119,9 @@ macro_rules! row_kind {
     ($body:ident, $own:ty, |$r:ident| $tidy:expr) => {
         fn awarding_body(&self) -> Option<&Coded> {
             self.awarding_body.as_ref()
+        }
+        fn own(&self) -> $own {
+            self.extensions.get(CONTENT).unwrap_or_default()
         }
         fn absorb(&mut self, own: $own) {
             if own != <$own>::default() {
@@ -175,7 +187,7 @@ impl RowKind for Enrolment {
 
 /// The id of an enrolment, which has no key of its own: learner, study right and first day, joined by `|`. A `|` or
 /// `\` inside a key is preceded by `\`, so that no two tuples make the same id; a part that is absent is empty.
-pub(crate) fn enrolment_id(learner: &str, study_right: Option<&str>, start: Option<Date>) -> SmolStr {
+pub fn enrolment_id(learner: &str, study_right: Option<&str>, start: Option<Date>) -> SmolStr {
     let mut id = String::with_capacity(learner.len() + study_right.map_or(0, str::len) + 12);
     for (at, part) in [learner, study_right.unwrap_or("")].into_iter().enumerate() {
         if at > 0 {
@@ -190,7 +202,6 @@ pub(crate) fn enrolment_id(learner: &str, study_right: Option<&str>, start: Opti
     }
     id.push('|');
     if let Some(start) = start {
-        use super::value::Value as _;
         Date::new(start.day).text(&mut id);
     }
     id.into()
@@ -267,11 +278,18 @@ macro_rules! node {
         node!($type: (), $blank, |$r, _spec, $v| $parts);
     };
     ($type:ty: $spec:ty, $blank:expr, |$r:ident, $s:ident, $v:ident| $parts:expr) => {
+        node!($type: $spec, $blank, |_r| false, |$r, $s, $v| $parts);
+    };
+    ($type:ty: $spec:ty, $blank:expr, |$f:ident| $foreign:expr, |$r:ident, $s:ident, $v:ident| $parts:expr) => {
         impl Node for $type {
             type Spec = $spec;
 
             fn blank() -> Self {
                 $blank
+            }
+            fn is_foreign(&self) -> bool {
+                let $f = self;
+                $foreign
             }
             fn walk<V: Visit>(&mut self, $s: $spec, $v: &mut V) -> Result<(), V::Stop> {
                 let $r = self;
@@ -297,11 +315,16 @@ node!(RightState, RightState { period: Period::blank(), state: no_code() }, |r, 
     v.leaf(one("Koodi", "state"), RIGHT_STATE, &mut r.state)
 });
 
-node!(OrganisationRole, OrganisationRole { role: no_code(), organisation: no_code(), share: None }, |r, v| {
-    v.leaf(one("Rooli", "role"), ROLE, &mut r.role)?;
-    v.leaf(one("Koodi", "organisation"), ORGANISATION, &mut r.organisation)?;
-    v.leaf(opt("Osuus", "share"), Number::Share, &mut r.share)
-});
+node!(
+    OrganisationRole: (),
+    OrganisationRole { role: no_code(), organisation: no_code(), share: None },
+    |r| r.role.flaw(ROLE).is_some() || r.organisation.flaw(ORGANISATION).is_some(),
+    |r, _spec, v| {
+        v.leaf(one("Rooli", "role"), ROLE, &mut r.role)?;
+        v.leaf(one("Koodi", "organisation"), ORGANISATION, &mut r.organisation)?;
+        v.leaf(opt("Osuus", "share"), Number::Share, &mut r.share)
+    }
+);
 
 node!(StudyPhase, StudyPhase::default(), |r, v| {
     v.attr(blank("koulutusmoduulitunniste", "code"), Chars::MODULE, &mut r.code)?;
@@ -345,7 +368,7 @@ node!(EnrolmentFee, EnrolmentFee::default(), |r, v| {
     v.leaf(opt("Apuraha", "scholarship"), Chars::MONEY, &mut r.scholarship)
 });
 
-node!(FieldShare, FieldShare { field: no_code(), share: None }, |r, v| {
+node!(FieldShare: (), FieldShare { field: no_code(), share: None }, |r| r.field.is_foreign(), |r, _spec, v| {
     v.node(one("Koodi", "field"), (), &mut r.field)?;
     v.leaf(opt("Osuus", "share"), Number::Share, &mut r.share)
 });
@@ -368,17 +391,21 @@ node!(Text: (usize, Need), Text { lang: None, value: String::new() }, |r, spec, 
 });
 
 // A field of study with the version of its classification.
-node!(Coded, no_code(), |r, v| {
+node!(Coded: (), no_code(), |r| is_no_field_of_study(r), |r, _spec, v| {
     let mut version = r.scheme.strip_prefix(FIELD_OF_STUDY).map(SmolStr::new);
     v.attr(one("versio", "scheme"), Chars::CODE, &mut version)?;
-    if let Some(version) = version {
-        if r.scheme.strip_prefix(FIELD_OF_STUDY) != Some(version.as_str()) {
-            let known = FIELDS_OF_STUDY.into_iter().find(|scheme| scheme[FIELD_OF_STUDY.len()..] == version);
-            r.scheme = known.map_or_else(|| format!("{FIELD_OF_STUDY}{version}").into(), Into::into);
-        }
+    if let Some(version) = version
+        && r.scheme.strip_prefix(FIELD_OF_STUDY) != Some(version.as_str())
+    {
+        let known = FIELDS_OF_STUDY.into_iter().find(|scheme| scheme[FIELD_OF_STUDY.len()..] == version);
+        r.scheme = known.map_or_else(|| format!("{FIELD_OF_STUDY}{version}").into(), Into::into);
     }
     v.content("value", Chars::CODE, &mut r.value)
 });
+
+fn is_no_field_of_study(code: &Coded) -> bool {
+    !FIELDS_OF_STUDY.contains(&code.scheme.as_ref()) || code.value.flaw(Chars::CODE).is_some()
+}
 
 node!(Grade, Grade { scale: scale_of(no_code()), value: SmolStr::default() }, |r, v| {
     for name in SCALES {
