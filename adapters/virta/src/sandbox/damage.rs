@@ -50,8 +50,11 @@ fn pick(rng: &mut impl Rng, of: usize, count: usize) -> std::vec::IntoIter<usize
     picked.into_iter()
 }
 
+/// What a text becomes.
+type Change = fn(&str) -> String;
+
 /// What can be changed in an attainment, and into what.
-const CHANGES: [(&str, fn(&str) -> String); 3] = [
+const CHANGES: [(&str, Change); 3] = [
     ("Opintopiste", |credits| if credits.trim() == "1" { "2".into() } else { "1".into() }),
     ("Viisiportainen", |grade| if grade.trim() == "1" { "2".into() } else { "1".into() }),
     ("Nimi", |name| format!("{name} (muutettu)")),

@@ -8,6 +8,7 @@ use silta_adapter::SmolStr;
 use silta_adapter::adapter::{Decode, DecodeContext, Decoded, Limits, Stop, Unreadable};
 use silta_adapter::problem::Severity;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -54,10 +55,15 @@ impl Store {
                 continue;
             };
             // A crash while replacing leaves both generations: the later one counts.
-            let kept = tenants.entry(tenant).or_default();
-            if kept.0 < generation {
-                *kept = (generation, path);
-            }
+            let older = match tenants.entry(tenant) {
+                Entry::Vacant(kept) => {
+                    kept.insert((generation, path));
+                    continue;
+                }
+                Entry::Occupied(mut kept) if kept.get().0 < generation => kept.insert((generation, path)).1,
+                Entry::Occupied(_) => path,
+            };
+            fs::remove_file(older)?;
         }
         let held = |(tenant, (generation, path)): (SmolStr, (u64, PathBuf))| {
             let index = Index::read(fs::read_to_string(path)?).0;

@@ -55,7 +55,7 @@ fn what_was_loaded_comes_back_byte_for_byte() {
     let dir = tempfile::tempdir().expect("a directory");
     let sandbox = open(dir.path(), Faults::default());
     let row = attainment("A&amp;1", "S&#34;1", "<Nimi kieli=\"fi\">Ä &lt; <![CDATA[<b>]]></Nimi><!-- c -->");
-    let sent = virta(&[learner("S&#34;1", "1.1", &[row.clone()])]);
+    let sent = virta(&[learner("S&#34;1", "1.1", std::slice::from_ref(&row))]);
     assert_eq!(load(&sandbox, dir.path(), "10122", "1", &sent).defects, []);
     assert!(held(&sandbox, "1.1").contains(&format!("<Opintosuoritukset>{row}</Opintosuoritukset></Opiskelija>")));
     assert!(held(&sandbox, "1.1").contains("<Opiskelija avain=\"S&quot;1\"><KansallinenOppijanumero>1.1<"));
@@ -118,6 +118,7 @@ fn a_restart_keeps_what_is_held() {
     fs::write(dir.path().join("store/10122.0.xml"), virta(&[])).expect("writes");
     let sandbox = open(dir.path(), Faults::default());
     assert_eq!(held(&sandbox, "1.1"), before);
+    assert!(!dir.path().join("store/10122.0.xml").exists());
     assert_eq!(load(&sandbox, dir.path(), "10122", "1", &sent).generation, Some(2));
 }
 

@@ -88,11 +88,15 @@ struct Block {
     identifiers: Vec<Identifier>,
     records: Vec<Record>,
     problems: Vec<Problem>,
+    /// True if something of it was not taken, so that it may hold more than these records.
+    lost: bool,
 }
 
-/// Cuts an answer into blocks. A row belongs to the last block of its learner; a problem to the block it stands in.
+/// Cuts an answer into blocks. A row belongs to the last block of its learner; a problem to the block with its record,
+/// else to the one it stands in.
 fn blocks(answer: Vec<Decoded>) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
+    let mut problems = Vec::new();
     for decoded in answer {
         match decoded {
             Decoded::Record(record, _) => {
@@ -109,15 +113,18 @@ fn blocks(answer: Vec<Decoded>) -> Vec<Block> {
                 blocks[at].identifiers.extend(identifiers.unwrap_or_default());
                 blocks[at].records.push(*record);
             }
-            Decoded::Problem(problem) => {
-                if blocks.is_empty() {
-                    blocks.push(Block::default());
-                }
-                if let Some(block) = blocks.last_mut() {
-                    block.problems.push(problem);
-                }
-            }
+            Decoded::Problem(problem) => problems.push((blocks.len().saturating_sub(1), problem)),
         }
+    }
+    if blocks.is_empty() && !problems.is_empty() {
+        blocks.push(Block::default());
+    }
+    for (stands_in, problem) in problems {
+        let holds = |b: &Block| b.records.iter().any(|r| Some(&r.head.key) == problem.key.as_ref());
+        let home = problem.key.as_ref().and_then(|_| blocks.iter().rposition(holds));
+        let block = &mut blocks[home.unwrap_or(stands_in)];
+        block.lost |= home.is_none() && problem.severity == Severity::Error;
+        block.problems.push(problem);
     }
     blocks
 }
@@ -180,18 +187,15 @@ impl<'a> Census<'a> {
     /// fewer tells whose it is.
     fn take(&mut self, kind: IdentifierKind, asked: &[SmolStr], blocks: Vec<Block>) -> Attribution {
         let owners: Vec<Vec<usize>> = blocks.iter().map(|block| self.owners(kind, asked, block)).collect();
-        let lost = |block: &Block| block.problems.iter().any(|p| p.severity == Severity::Error);
-        if asked.len() > 1 && (owners.iter().any(Vec::is_empty) || blocks.iter().any(lost)) {
+        if asked.len() > 1 && (owners.iter().any(Vec::is_empty) || blocks.iter().any(|block| block.lost)) {
             return Attribution::Unclear;
         }
         let mut fresh: HashMap<usize, Vec<Record>> = HashMap::new();
-        for (block, owners) in blocks.into_iter().zip(owners) {
+        for (block, mut owners) in blocks.into_iter().zip(owners) {
+            owners.retain(|query| self.is_own(&block, *query));
             for query in owners {
-                if !self.is_own(&block, query) {
-                    continue;
-                }
                 let holding = &mut self.holdings[query];
-                holding.complete &= !lost(&block);
+                holding.complete &= !block.lost;
                 holding.problems.extend(block.problems.iter().cloned());
                 fresh.entry(query).or_default().extend(block.records.iter().cloned());
             }
@@ -314,6 +318,20 @@ mod tests {
         census.take(KIND, &asked[..1], blocks(lost()));
         census.take(KIND, &asked[1..], blocks(vec![person("S2", "1.2")]));
         assert_eq!(census.holdings.iter().map(|h| h.complete).collect::<Vec<_>>(), [false, true]);
+    }
+
+    #[test]
+    fn a_problem_with_a_row_that_was_taken_leaves_the_answer_whole() {
+        let learners = [query("S1", "1.1"), query("S2", "1.2")];
+        let mut census = Census::new(&learners, "T", true);
+        let asked = census.identifiers(KIND);
+        let Decoded::Record(row, _) = course("A1", "S1", "") else { panic!("a record") };
+        let dangling = Problem::error("dangling_part", "a part is not there").about(&row.head.key);
+        let answer =
+            vec![person("S1", "1.1"), Decoded::Record(row, 1), person("S2", "1.2"), Decoded::Problem(dangling)];
+        assert!(census.take(KIND, &asked, blocks(answer)) == Attribution::Clear);
+        let told: Vec<_> = census.holdings.iter().map(|h| (h.complete, h.problems.len())).collect();
+        assert_eq!(told, [(true, 1), (true, 0)]);
     }
 
     #[test]
