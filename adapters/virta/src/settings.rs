@@ -4,6 +4,7 @@ use crate::drop::DirectoryDrop;
 use crate::soap::SoapReader;
 use schemars::JsonSchema;
 use secrecy::SecretString;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use silta_adapter::adapter::{BadSettings, Connected, Decode, Deliver, Inventory};
 use std::path::PathBuf;
@@ -75,7 +76,9 @@ impl SoapSettings {
 }
 
 fn secret<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SecretString>, D::Error> {
-    Ok(Option::<String>::deserialize(d)?.map(SecretString::from))
+    // The usual message would repeat the value.
+    let text = Option::<String>::deserialize(d).map_err(|_| D::Error::custom("password must be text"))?;
+    Ok(text.map(SecretString::from))
 }
 
 /// Opens a connection: loads go to the directory, what the store holds is read over SOAP with this decoder.
@@ -125,6 +128,7 @@ mod tests {
             (json!({"soap": {"url": "no address"}}), "not an address"),
             (json!({"soap": {"url": "http://store.example", "timeout_secs": 0}}), "timeout_secs"),
             (json!({"soap": {"url": "http://store.example", "password": "a", "password_file": "b"}}), "not both"),
+            (json!({"soap": {"url": "http://store.example", "password": 1234}}), "password must be text"),
             (json!({"soap": {"url": "http://store.example", "password_file": "/nowhere/at/all"}}), "cannot be read"),
         ] {
             let refusal = open(settings.clone()).err().unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::testing::{attainment, learner, virta};
+use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
 
@@ -159,4 +160,68 @@ fn delayed_loads_wait_for_as_many_ticks() {
     drop_load(dir.path(), "silta-10122-1.xml", &virta(&[learner("S1", "1.1", &[])]));
     let loads: Vec<_> = (0..4).map(|_| sandbox.tick().expect("ticks").len()).collect();
     assert_eq!(loads, [0, 0, 1, 0]);
+}
+
+#[tokio::test]
+async fn it_listens_to_this_machine_only_and_ends_when_told() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let open_to_all = TcpListener::bind("0.0.0.0:0").await.expect("a port");
+    assert!(run(SandboxOptions::new(dir.path()), open_to_all, std::future::pending()).await.is_err());
+    let own = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    run(SandboxOptions::new(dir.path()), own, std::future::ready(())).await.expect("ends");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_load_and_no_request_breaks_it(text in xml_like()) {
+        let _ = question::read(&text);
+        let (index, defects) = index::Index::read(text);
+        if defects.is_empty() {
+            let again = damage::damaged(&index, Damage::default(), &mut StdRng::seed_from_u64(0));
+            let (again, defects) = index::Index::read(again);
+            let size = |index: &index::Index| index.learners.iter().map(|l| l.rows.len()).collect::<Vec<_>>();
+            prop_assert_eq!(defects, []);
+            prop_assert_eq!(size(&again), size(&index));
+        }
+    }
+}
+
+/// Text out of the pieces that loads and requests are made of.
+fn xml_like() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just(format!("<Virta xmlns=\"{}\">", index::NAMESPACE)),
+        Just(format!("<OpintosuorituksetRequest xmlns=\"{}\">", crate::soap::SERVICE_NAMESPACE)),
+        proptest::sample::select(vec![
+            "<e><b>",
+            "</b></e>",
+            "</Virta>",
+            "<Opiskelija avain=\"S\">",
+            "<Opiskelija avain='S'/>",
+            "</Opiskelija>",
+            "<Opintosuoritukset>",
+            "</Opintosuoritukset>",
+            "<Opintosuoritus avain='A' opiskelijaAvain='S'>",
+            "</Opintosuoritus>",
+            "<Myontaja>",
+            "</Myontaja>",
+            "<Hakuehdot>",
+            "</Hakuehdot>",
+            "<henkilotunnus>",
+            "</henkilotunnus>",
+            "010190A900X",
+            "&amp;",
+            "&#x0;",
+            "&x;",
+            "<![CDATA[",
+            "]]>",
+            "<!DOCTYPE x>",
+            "<!--",
+            "ä",
+        ])
+        .prop_map(str::to_owned),
+        any::<String>(),
+    ];
+    proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }

@@ -12,7 +12,7 @@ use silta_adapter::canonical;
 use silta_adapter::delivery::Judgement;
 use silta_adapter::problem::{Fixer, Problem, Severity};
 use silta_adapter::record::{Body, Identifier, Record, RecordKey};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 #[async_trait]
 impl Inventory for SoapReader {
@@ -119,14 +119,20 @@ fn blocks(answer: Vec<Decoded>) -> Vec<Block> {
     if blocks.is_empty() && !problems.is_empty() {
         blocks.push(Block::default());
     }
-    for (stands_in, problem) in problems {
-        let holds = |b: &Block| b.records.iter().any(|r| Some(&r.head.key) == problem.key.as_ref());
-        let home = problem.key.as_ref().and_then(|_| blocks.iter().rposition(holds));
-        let block = &mut blocks[home.unwrap_or(stands_in)];
+    for ((stands_in, problem), home) in problems.iter().zip(homes(&blocks, &problems)) {
+        let block = &mut blocks[home.unwrap_or(*stands_in)];
         block.lost |= home.is_none() && problem.severity == Severity::Error;
-        block.problems.push(problem);
+        block.problems.push(problem.clone());
     }
     blocks
+}
+
+/// For each problem, the block that holds the record it is about.
+fn homes(blocks: &[Block], problems: &[(usize, Problem)]) -> Vec<Option<usize>> {
+    let keyed: HashSet<&RecordKey> = problems.iter().filter_map(|(_, p)| p.key.as_ref()).collect();
+    let keys = blocks.iter().enumerate().flat_map(|(at, b)| b.records.iter().map(move |r| (&r.head.key, at)));
+    let home: HashMap<&RecordKey, usize> = keys.filter(|(key, _)| keyed.contains(key)).collect();
+    problems.iter().map(|(_, p)| p.key.as_ref().and_then(|key| home.get(key).copied())).collect()
 }
 
 /// Whether it is known of every block and every lost row of an answer whose it is.
