@@ -1,7 +1,8 @@
 //! What the store holds about learners.
 //!
-//! Every identifier of every learner is asked, in lists. A list that the service finds not valid is halved until the
-//! identifier at fault stands alone, so that it costs only its own learner the completeness of the answer.
+//! Every identifier of every learner is asked, in lists. A list that the service finds not valid, or whose answer is
+//! too large, is halved until the identifier at fault stands alone, so that it costs only its own learner the
+//! completeness of the answer.
 
 use super::operation::{EVERYTHING, EVERYTHING_OF_MANY, LIST_LENGTH};
 use super::{Criteria, IdentifierKind, SoapReader, fault};
@@ -34,8 +35,8 @@ impl Inventory for SoapReader {
                             lists.extend(halves(list));
                         }
                     }
-                    Err(judgement) if judgement.cause == "fault:validation" => match list {
-                        [identifier] => census.not_valid(kind, identifier),
+                    Err(judgement) if LEARNERS_OWN.contains(&judgement.cause.as_str()) => match list {
+                        [identifier] => census.not_answered(kind, identifier, &judgement),
                         _ => lists.extend(halves(list)),
                     },
                     Err(judgement) => return Err(NotRead(judgement)),
@@ -45,6 +46,9 @@ impl Inventory for SoapReader {
         Ok(census.holdings)
     }
 }
+
+/// Causes that lie in who was asked about, not in the service.
+const LEARNERS_OWN: [&str; 2] = ["fault:validation", "answer:too-large"];
 
 fn halves(list: &[SmolStr]) -> [&[SmolStr]; 2] {
     let (first, second) = list.split_at(list.len() / 2);
@@ -257,15 +261,17 @@ impl<'a> Census<'a> {
         }
     }
 
-    /// Notes that the service does not take an identifier, so that not everything is known of those who have it.
-    fn not_valid(&mut self, kind: IdentifierKind, identifier: &SmolStr) {
+    /// Notes that an identifier is not answered, so that not everything is known of those who have it.
+    fn not_answered(&mut self, kind: IdentifierKind, identifier: &SmolStr, judgement: &Judgement) {
         let queries = self.asking[kind as usize].get(identifier).cloned().unwrap_or_default();
         for query in queries {
             let holding = &mut self.holdings[query];
             holding.complete = false;
-            holding.problems.push(Problem::warning(
-                "identifier_not_valid",
-                format!("the store does not take one of the learner's identifiers ({})", kind.scheme()),
+            holding.problems.push(Problem::new(
+                "not_answered",
+                Severity::Warning,
+                judgement.fixer.unwrap_or(Fixer::OtherSide),
+                format!("asked by {}: {}", kind.scheme(), judgement.reason),
             ));
         }
     }

@@ -127,7 +127,7 @@ async fn one_bad_identifier_costs_only_its_own_learner() {
     let (good, odd) = holdings.split_at(60);
     assert!(good.iter().all(|h| h.complete && h.records.len() == 1 && h.problems.is_empty()));
     let codes: Vec<_> = odd.iter().map(|h| (h.complete, h.problems[0].code.as_str())).collect();
-    assert_eq!(codes, [(false, "identifier_not_valid"), (false, "not_identified")]);
+    assert_eq!(codes, [(false, "not_answered"), (false, "not_identified")]);
     assert!(!format!("{:?}", odd[0].problems).contains("999999"));
 }
 
@@ -193,12 +193,17 @@ async fn a_wrong_password_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn an_answer_over_the_limit_is_refused() {
+async fn an_answer_over_the_limit_is_not_read_and_the_others_are() {
     let rows: Vec<_> = (0..100).map(|n| attainment(&format!("A{n}"), "S1", "")).collect();
-    let store = store(Faults::default(), &[("10122", virta(&[learner("S1", "1.1", &rows)]))]).await;
+    let learners = [learner("S1", "1.1", &rows), learner("S2", "1.2", &[])];
+    let store = store(Faults::default(), &[("10122", virta(&learners))]).await;
     let reader = store.reader(json!({"max_answer_bytes": 10_000}));
-    let NotRead(judgement) = reader.holdings(&ctx(), &[query("S1", &[(NUMBER, "1.1")])]).await.expect_err("too large");
+    let criteria = Criteria { kind: IdentifierKind::LearnerNumber, identifiers: &["1.1".into()] };
+    let judgement = reader.ask(&operation::EVERYTHING, criteria, None, u64::MAX).await.expect_err("too large");
     assert_eq!((judgement.verdict, judgement.cause.as_str()), (Verdict::Refused, "answer:too-large"));
+    let asked = [query("S1", &[(NUMBER, "1.1")]), query("S2", &[(NUMBER, "1.2")])];
+    let holdings = reader.holdings(&ctx(), &asked).await.expect("answers");
+    assert_eq!(holdings.iter().map(|h| (h.complete, h.records.len())).collect::<Vec<_>>(), [(false, 0), (true, 1)]);
 }
 
 #[tokio::test]
