@@ -2,7 +2,7 @@
 
 use super::index::{Index, LISTS, Learner, NAMESPACE, Row};
 use super::question::{Fault, Question};
-use super::store::Store;
+use super::store::Documents;
 use crate::soap::{ENVELOPE_NAMESPACE, SERVICE_NAMESPACE};
 use quick_xml::escape::escape;
 use silta_adapter::SmolStr;
@@ -11,11 +11,12 @@ use silta_adapter::SmolStr;
 const DEGREE: &str = "1";
 
 /// The envelope of the answer to a question.
-pub(super) fn answer(store: &Store, question: &Question, empty_list: bool) -> String {
+pub(super) fn answer(documents: &Documents, question: &Question, empty_list: bool) -> String {
     let name = question.operation.name;
     let root = question.operation.answer;
     let mut content = String::new();
-    for (tenant, index) in store.documents() {
+    for (tenant, held) in documents {
+        let index = &held.index;
         let mut learners: Vec<&Learner> = Vec::new();
         for learner in question.identifiers.iter().flat_map(|i| index.find(question.kind, i)) {
             if !learners.iter().any(|l| std::ptr::eq(*l, learner)) {

@@ -75,7 +75,8 @@ impl SandboxOptions {
 
 /// A simulated national store.
 pub struct Sandbox {
-    store: Mutex<Store>,
+    store: Store,
+    ticking: Mutex<()>,
     faults: Mutex<Faults>,
     rng: Mutex<StdRng>,
     password: Option<String>,
@@ -102,7 +103,8 @@ impl Sandbox {
     /// If its directory cannot be used.
     pub fn open(options: SandboxOptions) -> io::Result<Self> {
         Ok(Self {
-            store: Mutex::new(Store::open(options.directory, options.decoder)?),
+            store: Store::open(options.directory, options.decoder)?,
+            ticking: Mutex::default(),
             faults: Mutex::new(options.faults),
             rng: Mutex::new(StdRng::seed_from_u64(options.seed)),
             password: options.password,
@@ -116,18 +118,18 @@ impl Sandbox {
     /// # Errors
     /// If a file cannot be read or written; what was loaded before that stays loaded.
     pub fn tick(&self) -> io::Result<Vec<Loaded>> {
-        let mut store = self.store();
+        let _one_at_a_time = lock(&self.ticking);
         let waits = {
             let mut faults = self.faults();
             let waits = faults.delay_ticks > 0;
             faults.delay_ticks = faults.delay_ticks.saturating_sub(1);
             waits
         };
-        let loaded = if waits { Vec::new() } else { store.load()? };
-        if !store.is_empty() {
+        let loaded = if waits { Vec::new() } else { self.store.load()? };
+        if !self.store.documents().is_empty() {
             let due = self.faults().take_damage();
             if due != Damage::default() {
-                store.damage(due, &mut *lock(&self.rng))?;
+                self.store.damage(due, &mut *lock(&self.rng))?;
             }
         }
         Ok(loaded)
@@ -175,10 +177,6 @@ impl Sandbox {
     fn fate(&self) -> (Fate, Faults) {
         let faults = self.faults().clone();
         (faults.fate(&mut *lock(&self.rng)), faults)
-    }
-
-    fn store(&self) -> MutexGuard<'_, Store> {
-        lock(&self.store)
     }
 
     fn faults(&self) -> MutexGuard<'_, Faults> {

@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::stream;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ pub(super) fn router(sandbox: Arc<Sandbox>) -> Router {
     Router::new()
         .route(PATH, post(read))
         .route("/faults", get(faults).post(change_faults))
-        .route("/health", get(async || Json(json!({"status": "up"}))))
+        .route("/health", get(health))
         .with_state(sandbox)
 }
 
@@ -58,10 +59,16 @@ fn reply(sandbox: &Sandbox, faults: &Faults, envelope: &str) -> Response {
     match question {
         Ok(question) => {
             *lock(&sandbox.answered).entry(question.operation.name).or_default() += 1;
-            (XML, answer::answer(&sandbox.store(), &question, faults.empty_list)).into_response()
+            (XML, answer::answer(&sandbox.store.documents(), &question, faults.empty_list)).into_response()
         }
         Err(fault) => (StatusCode::INTERNAL_SERVER_ERROR, XML, answer::fault(&fault)).into_response(),
     }
+}
+
+/// That it is up, and the generation of each institution's document.
+async fn health(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
+    let generations = sandbox.store.documents().into_iter().map(|(tenant, held)| (tenant, held.generation));
+    Json(json!({"status": "up", "generations": generations.collect::<BTreeMap<_, _>>()}))
 }
 
 async fn faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Faults> {

@@ -3,6 +3,7 @@
 use super::damage::{Damage, damaged};
 use super::defect::{Defect, report};
 use super::index::Index;
+use super::lock;
 use rand::Rng;
 use silta_adapter::SmolStr;
 use silta_adapter::adapter::{Decode, DecodeContext, Decoded, Limits, Stop, Unreadable};
@@ -12,7 +13,7 @@ use std::collections::btree_map::Entry;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Bytes a load may have.
 const LOAD_BYTES: u64 = 1 << 30;
@@ -30,16 +31,20 @@ pub struct Loaded {
     pub defects: Vec<Defect>,
 }
 
-/// All documents, and the directory they live in.
+/// All documents, and the directory they live in. One thread changes it; any number read what it held last.
 pub(super) struct Store {
     directory: PathBuf,
     decoder: Option<Arc<dyn Decode>>,
-    tenants: BTreeMap<SmolStr, Held>,
+    held: Mutex<Documents>,
 }
 
-struct Held {
-    generation: u64,
-    index: Index,
+/// What is held, by institution.
+pub(super) type Documents = BTreeMap<SmolStr, Arc<Held>>;
+
+/// One institution's document.
+pub(super) struct Held {
+    pub(super) generation: u64,
+    pub(super) index: Index,
 }
 
 impl Store {
@@ -67,24 +72,19 @@ impl Store {
         }
         let held = |(tenant, (generation, path)): (SmolStr, (u64, PathBuf))| {
             let index = Index::read(fs::read_to_string(path)?).0;
-            Ok((tenant, Held { generation, index }))
+            Ok((tenant, Arc::new(Held { generation, index })))
         };
-        let tenants = tenants.into_iter().map(held).collect::<io::Result<_>>()?;
-        Ok(Self { directory, decoder, tenants })
+        let held = tenants.into_iter().map(held).collect::<io::Result<_>>()?;
+        Ok(Self { directory, decoder, held: Mutex::new(held) })
     }
 
-    /// Every institution's document, with whose it is.
-    pub(super) fn documents(&self) -> impl Iterator<Item = (&SmolStr, &Index)> {
-        self.tenants.iter().map(|(tenant, held)| (tenant, &held.index))
-    }
-
-    /// True if nothing was ever loaded.
-    pub(super) fn is_empty(&self) -> bool {
-        self.tenants.is_empty()
+    /// What is held now.
+    pub(super) fn documents(&self) -> Documents {
+        lock(&self.held).clone()
     }
 
     /// Loads what waits in the inbox, in order of arrival.
-    pub(super) fn load(&mut self) -> io::Result<Vec<Loaded>> {
+    pub(super) fn load(&self) -> io::Result<Vec<Loaded>> {
         let mut waiting = Vec::new();
         for entry in fs::read_dir(self.directory.join("inbox"))? {
             let entry = entry?;
@@ -97,7 +97,7 @@ impl Store {
         waiting.into_iter().map(|(_, file)| self.load_file(file)).collect()
     }
 
-    fn load_file(&mut self, file: String) -> io::Result<Loaded> {
+    fn load_file(&self, file: String) -> io::Result<Loaded> {
         let path = self.directory.join("inbox").join(&file);
         let tenant =
             SmolStr::from(file.split('-').nth(1).filter(|_| file.matches('-').count() > 1).unwrap_or_default());
@@ -156,26 +156,29 @@ impl Store {
     }
 
     /// Puts a load in the place of everything the institution sent before.
-    fn keep(&mut self, tenant: &SmolStr, index: Index) -> io::Result<u64> {
-        let before = self.tenants.get(tenant).map(|held| held.generation);
+    fn keep(&self, tenant: &SmolStr, index: Index) -> io::Result<u64> {
+        let before = lock(&self.held).get(tenant).map(|held| held.generation);
         let generation = before.unwrap_or_default() + 1;
         let store = self.directory.join("store");
         write(&store, &format!("{tenant}.{generation}.xml"), &index.text)?;
         if let Some(before) = before {
             fs::remove_file(store.join(format!("{tenant}.{before}.xml")))?;
         }
-        self.tenants.insert(tenant.clone(), Held { generation, index });
+        lock(&self.held).insert(tenant.clone(), Arc::new(Held { generation, index }));
         Ok(generation)
     }
 
     /// Damages the document of the institution that holds most, silently.
-    pub(super) fn damage(&mut self, damage: Damage, rng: &mut impl Rng) -> io::Result<()> {
-        let Some((tenant, held)) = self.tenants.iter_mut().max_by_key(|(_, held)| held.index.text.len()) else {
+    pub(super) fn damage(&self, damage: Damage, rng: &mut impl Rng) -> io::Result<()> {
+        let documents = self.documents();
+        let Some((tenant, held)) = documents.into_iter().max_by_key(|(_, held)| held.index.text.len()) else {
             return Ok(());
         };
+        let generation = held.generation;
         let text = damaged(&held.index, damage, rng);
-        write(&self.directory.join("store"), &format!("{tenant}.{}.xml", held.generation), &text)?;
-        held.index = Index::read(text).0;
+        write(&self.directory.join("store"), &format!("{tenant}.{}.xml", generation), &text)?;
+        let index = Index::read(text).0;
+        lock(&self.held).insert(tenant, Arc::new(Held { generation, index }));
         Ok(())
     }
 }

@@ -28,7 +28,7 @@ fn held(sandbox: &Sandbox, identifier: &str) -> String {
         identifiers: vec![identifier.into()],
         organisation: None,
     };
-    answer::answer(&sandbox.store(), &question, false)
+    answer::answer(&sandbox.store.documents(), &question, false)
 }
 
 #[test]

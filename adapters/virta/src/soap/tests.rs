@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 /// A running sandbox that was sent documents, each by its institution.
 struct Store {
-    dir: TempDir,
+    _dir: TempDir,
     sandbox: Arc<Sandbox>,
     address: SocketAddr,
 }
@@ -38,7 +38,7 @@ async fn store(faults: Faults, documents: &[(&str, String)]) -> Store {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(sandbox.clone().serve(listener, std::future::pending()));
-    Store { dir, sandbox, address }
+    Store { _dir: dir, sandbox, address }
 }
 
 impl Store {
@@ -257,5 +257,7 @@ async fn faults_can_be_changed_while_it_runs() {
     store.sandbox.tick().expect("ticks");
     let holdings = store.holdings(&[query("S1", &[(NUMBER, "1.1")])]).await.expect("answers");
     assert!(holdings[0].complete && holdings[0].records.is_empty());
-    assert!(store.dir.path().join("store/10122.1.xml").exists());
+    let health = http.get(format!("http://{}/health", store.address)).send().await.expect("answers");
+    let health: serde_json::Value = health.json().await.expect("JSON");
+    assert_eq!(health, json!({"status": "up", "generations": {"10122": 1}}));
 }
