@@ -15,7 +15,7 @@ mod answer;
 mod damage;
 mod defect;
 mod faults;
-pub(crate) mod index;
+mod index;
 mod question;
 mod serve;
 mod store;
@@ -31,7 +31,6 @@ use damage::Damage;
 use faults::Fate;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use silta_adapter::adapter::Decode;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
@@ -55,8 +54,6 @@ pub struct SandboxOptions {
     pub faults: Faults,
     /// The password callers must give; any if there is none.
     pub password: Option<String>,
-    /// What loads must also be readable by; its errors refuse a load.
-    pub decoder: Option<Arc<dyn Decode>>,
 }
 
 impl SandboxOptions {
@@ -68,7 +65,6 @@ impl SandboxOptions {
             seed: 0,
             faults: Faults::default(),
             password: None,
-            decoder: None,
         }
     }
 }
@@ -103,7 +99,7 @@ impl Sandbox {
     /// If its directory cannot be used.
     pub fn open(options: SandboxOptions) -> io::Result<Self> {
         Ok(Self {
-            store: Store::open(options.directory, options.decoder)?,
+            store: Store::open(options.directory)?,
             ticking: Mutex::default(),
             faults: Mutex::new(options.faults),
             rng: Mutex::new(StdRng::seed_from_u64(options.seed)),

@@ -5,7 +5,7 @@
 //! completeness of the answer.
 
 use super::operation::{EVERYTHING, EVERYTHING_OF_MANY, LIST_LENGTH};
-use super::{Criteria, IdentifierKind, SoapReader, fault};
+use super::{Criteria, IdentifierKind, SoapReader, fault_cause};
 use async_trait::async_trait;
 use silta_adapter::SmolStr;
 use silta_adapter::adapter::{DecodeContext, Decoded, Holding, Inventory, LearnerQuery, NotRead, Stop};
@@ -74,7 +74,7 @@ impl SoapReader {
             };
             match decoder.decode(&mut answer.as_slice(), &ctx, &mut sink) {
                 Ok(_) => Ok(found),
-                Err(_) => Err(fault::cause(&answer).unwrap_or("answer:unreadable")),
+                Err(unreadable) => Err(fault_cause(&unreadable).unwrap_or("answer:unreadable")),
             }
         });
         match decoded.await {
