@@ -1,4 +1,5 @@
 //! Records to the simulated store and back, through the adapter alone: encoded, dropped, loaded, read.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test")]
 
 use serde_json::json;
 use silta_adapter::adapter::{
