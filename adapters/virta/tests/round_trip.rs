@@ -14,7 +14,6 @@ use silta_virta::sandbox::{PATH, Sandbox, SandboxOptions};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -83,7 +82,7 @@ fn load(records: &[Record], key: &str) -> Load {
 }
 
 async fn store(dir: &Path) -> (Arc<Sandbox>, SocketAddr) {
-    let options = SandboxOptions { poll: Duration::MAX, ..SandboxOptions::new(dir) };
+    let options = SandboxOptions::new(dir);
     let sandbox = Arc::new(Sandbox::open(options).expect("opens"));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");

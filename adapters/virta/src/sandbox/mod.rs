@@ -76,11 +76,10 @@ pub struct Sandbox {
     faults: Mutex<Faults>,
     rng: Mutex<StdRng>,
     password: Option<String>,
-    poll: Duration,
     answered: Mutex<BTreeMap<&'static str, usize>>,
 }
 
-/// Runs a sandbox until `shutdown`, answering on `listener`: reading at [`PATH`], `GET` and `POST /faults`, `/health`.
+/// Runs a sandbox until `shutdown`: looks into its inbox, and answers on `listener`.
 ///
 /// # Errors
 /// If its directory cannot be used, or the listener is open to other machines.
@@ -89,7 +88,12 @@ pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    Arc::new(Sandbox::open(options)?).serve(listener, shutdown).await
+    let poll = options.poll;
+    let sandbox = Arc::new(Sandbox::open(options)?);
+    tokio::select! {
+        ended = sandbox.clone().serve(listener, shutdown) => ended,
+        failed = sandbox.watch(poll) => failed,
+    }
 }
 
 impl Sandbox {
@@ -104,7 +108,6 @@ impl Sandbox {
             faults: Mutex::new(options.faults),
             rng: Mutex::new(StdRng::seed_from_u64(options.seed)),
             password: options.password,
-            poll: options.poll,
             answered: Mutex::default(),
         })
     }
@@ -131,7 +134,8 @@ impl Sandbox {
         Ok(loaded)
     }
 
-    /// Answers on `listener` and looks into the inbox until `shutdown`.
+    /// Answers on `listener` until `shutdown`: reading at [`PATH`], `GET` and `POST /faults`, `/health`. What it holds
+    /// changes only by [`Sandbox::tick`].
     ///
     /// # Errors
     /// If the listener is open to other machines, or fails.
@@ -143,15 +147,11 @@ impl Sandbox {
         if !listener.local_addr()?.ip().is_loopback() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a sandbox listens on a loopback address only"));
         }
-        let service = axum::serve(listener, serve::router(self.clone())).with_graceful_shutdown(shutdown);
-        tokio::select! {
-            ended = service.into_future() => ended,
-            failed = self.watch() => failed,
-        }
+        axum::serve(listener, serve::router(self)).with_graceful_shutdown(shutdown).await
     }
 
-    async fn watch(self: Arc<Self>) -> io::Result<()> {
-        let mut interval = tokio::time::interval(self.poll);
+    async fn watch(self: Arc<Self>, poll: Duration) -> io::Result<()> {
+        let mut interval = tokio::time::interval(poll);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             interval.tick().await;

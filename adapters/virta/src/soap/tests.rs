@@ -23,12 +23,7 @@ struct Store {
 
 async fn store(faults: Faults, documents: &[(&str, String)]) -> Store {
     let dir = tempfile::tempdir().expect("a directory");
-    let options = SandboxOptions {
-        faults,
-        password: Some("salainen".into()),
-        poll: Duration::MAX,
-        ..SandboxOptions::new(dir.path())
-    };
+    let options = SandboxOptions { faults, password: Some("salainen".into()), ..SandboxOptions::new(dir.path()) };
     let sandbox = Arc::new(Sandbox::open(options).expect("opens"));
     for (tenant, document) in documents {
         fs::write(dir.path().join(format!("inbox/silta-{tenant}-1.xml")), document).expect("writes");
