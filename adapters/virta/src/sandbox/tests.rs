@@ -191,7 +191,7 @@ proptest! {
 /// Text out of the pieces that loads and requests are made of.
 fn xml_like() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
-        Just(format!("<Virta xmlns=\"{}\">", index::NAMESPACE)),
+        Just(format!("<Virta xmlns=\"{}\">", crate::names::NAMESPACE)),
         Just(format!("<OpintosuorituksetRequest xmlns=\"{}\">", crate::soap::SERVICE_NAMESPACE)),
         proptest::sample::select(vec![
             "<e><b>",
