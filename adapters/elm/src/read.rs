@@ -12,9 +12,7 @@ use uuid::Uuid;
 
 /// Reads for well-formedness and bounds only.
 pub(crate) fn probe(input: &mut dyn BufRead, limits: &Limits) -> Result<(), Unreadable> {
-    scan::values(input, limits, |bytes, line| {
-        serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map(drop).map_err(|e| malformed(&e, line))
-    })
+    scan::values(input, limits, |bytes, line| parse(bytes, line).map(drop))
 }
 
 /// Reads all credentials of the input.
@@ -25,9 +23,8 @@ pub(crate) fn documents(
 ) -> Result<Reading, Unreadable> {
     let unread = Unread::default();
     scan::values(input, &ctx.limits, |bytes, line| {
-        let value: Map<String, Value> = serde_json::from_slice(bytes).map_err(|e| malformed(&e, line))?;
         let mut reader = Reader { ctx, unread: &unread, id: String::new(), found: Found::default() };
-        if let Err(problem) = reader.document(value) {
+        if let Err(problem) = reader.document(parse(bytes, line)?) {
             reader.found = Found { problems: vec![problem], ..Found::default() };
         }
         let Found { records, problems, .. } = reader.found;
@@ -38,10 +35,12 @@ pub(crate) fn documents(
     Ok(Reading { form: None, unread: unread.into_paths() })
 }
 
-fn malformed(error: &serde_json::Error, start: u64) -> Unreadable {
-    // The parser counts lines from the start of the value; its own text could quote the document.
-    let line = start + (error.line() as u64).saturating_sub(1);
-    Problem::error("not_json", "the input is not well-formed JSON").on_line(line).into()
+fn parse(bytes: &[u8], start: u64) -> Result<Map<String, Value>, Unreadable> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        // The parser counts lines from the start of the value; its own text could quote the document.
+        let line = start + (error.line() as u64).saturating_sub(1);
+        Problem::error("not_json", "the input is not well-formed JSON").on_line(line).into()
+    })
 }
 
 /// What one credential holds.

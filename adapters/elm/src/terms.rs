@@ -87,7 +87,7 @@ pub(crate) fn is_iri(text: &str) -> bool {
     let rest = ["http://", "https://", "urn:"].iter().find_map(|scheme| text.strip_prefix(scheme));
     rest.is_some_and(|rest| {
         !rest.is_empty()
-            && rest.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"{}|\\^`[]%".contains(&b))
+            && rest.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"{}|\\^`[]".contains(&b))
     })
 }
 
