@@ -2,9 +2,7 @@
 
 use crate::node::Node;
 use crate::read::Reader;
-use crate::terms::{
-    self, CATEGORY_CODE, CLASSIFICATION, COMPETENCE, CYCLE, EDUCATION, GRADE, MASTERY, RECORD, SCALE,
-};
+use crate::terms::{self, CATEGORY_CODE, CLASSIFICATION, COMPETENCE, CYCLE, EDUCATION, GRADE, MASTERY, RECORD, SCALE};
 use serde_json::Value;
 use silta_adapter::canonical;
 use silta_adapter::problem::Problem;
@@ -135,7 +133,13 @@ impl Reader<'_> {
     }
 
     /// The key a claim names; else one made of the credential's id, the claim's place and its awarding body.
-    fn claim_key(&self, kind: RecordKind, named: Option<(SmolStr, SmolStr)>, body: Option<&Coded>, name: &str) -> RecordKey {
+    fn claim_key(
+        &self,
+        kind: RecordKind,
+        named: Option<(SmolStr, SmolStr)>,
+        body: Option<&Coded>,
+        name: &str,
+    ) -> RecordKey {
         let (institution, id) =
             named.unwrap_or_else(|| (body.map(|body| body.value.clone()).unwrap_or_default(), name.into()));
         self.key(kind, institution, id)
@@ -205,7 +209,8 @@ impl Reader<'_> {
         match self.found.by_key.get(&key) {
             Some(first) if repeats(&self.found.records[*first], &record) => return id,
             Some(_) => {
-                let problem = Problem::error("duplicate_key", "two achievements with one key differ; the first is kept");
+                let problem =
+                    Problem::error("duplicate_key", "two achievements with one key differ; the first is kept");
                 self.found.problems.push(problem.about(&key));
                 return id;
             }
@@ -307,7 +312,8 @@ fn specification(mut spec: Node<'_>, body: &mut Attainment, awarded: &Awarded) {
     body.language = spec.code("language");
     body.modes = spec.codes("mode");
     body.learning_setting = spec.code("learningSetting");
-    body.fields_of_study = spec.codes("thematicArea").0.into_iter().map(|field| FieldShare { field, share: None }).collect();
+    body.fields_of_study =
+        spec.codes("thematicArea").0.into_iter().map(|field| FieldShare { field, share: None }).collect();
     body.entry_requirements = spec.note("entryRequirement");
     body.learning_outcome_summary = spec.note("learningOutcomeSummary");
     body.learning_outcomes = spec.nodes("learningOutcome").into_iter().map(outcome).collect();
@@ -353,7 +359,8 @@ fn assessment(mut node: Node<'_>, body: &mut Attainment, awarded: &Awarded) {
     });
     body.assessed_on = node.date("dateIssued");
     let supervision = node.code("idVerification");
-    let mut scale = GradeScale { code: Coded::new(GRADING_SCHEME, ""), title: Texts::default(), grades: Vec::new().into() };
+    let mut scale =
+        GradeScale { code: Coded::new(GRADING_SCHEME, ""), title: Texts::default(), grades: Vec::new().into() };
     if let Some(mut spec) = node.node("specifiedBy") {
         if let Some(scheme) = spec.node("gradingScheme") {
             grading_scheme(scheme, &mut scale);

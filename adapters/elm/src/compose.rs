@@ -132,12 +132,16 @@ pub(crate) fn items(records: &[Record]) -> (Vec<ItemPlan>, Vec<Problem>) {
         }
         // Whatever contains it was covered before, unless it is on the same cycle: this is that cycle.
         let cycle = Graph::reach(&graph.wholes, at, &mut covered.clone());
-        let Some(root) = cycle.iter().copied().filter(|at| !partial(*at)).min_by_key(|at| &records[*at].head.key) else {
+        let Some(root) = cycle.iter().copied().filter(|at| !partial(*at)).min_by_key(|at| &records[*at].head.key)
+        else {
             for at in cycle {
                 covered[at] = true;
                 problems.push(
-                    Problem::warning("partial_without_whole", "a partial attainment that is part of nothing makes no item")
-                        .about(&records[at].head.key),
+                    Problem::warning(
+                        "partial_without_whole",
+                        "a partial attainment that is part of nothing makes no item",
+                    )
+                    .about(&records[at].head.key),
                 );
             }
             continue;

@@ -246,7 +246,10 @@ mod tests {
     fn what_was_not_taken_was_not_read() {
         let unread = Unread::default();
         {
-            let mut node = node(r#"{"id":"x","title":{"en":["A","B"],"und":"C"},"learningOutcomes":[{"a":1}],"one":[{"b":1},{"c":2}]}"#, &unread);
+            let mut node = node(
+                r#"{"id":"x","title":{"en":["A","B"],"und":"C"},"learningOutcomes":[{"a":1}],"one":[{"b":1},{"c":2}]}"#,
+                &unread,
+            );
             let title = node.texts("title");
             assert_eq!(title.len(), 3);
             assert_eq!(title[2].lang, None);

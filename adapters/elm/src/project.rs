@@ -24,10 +24,7 @@ pub(crate) struct Projection<'a> {
 }
 
 /// Projects an item, the root first.
-pub(crate) fn item<'a>(
-    item: &'a [Record],
-    ctx: &EncodeContext<'_>,
-) -> Result<(Projection<'a>, Vec<Loss>), Refusal> {
+pub(crate) fn item<'a>(item: &'a [Record], ctx: &EncodeContext<'_>) -> Result<(Projection<'a>, Vec<Loss>), Refusal> {
     compose::check_root(item)?;
     let mut found = Vec::new();
     let root = compose::nest(item, &mut found);
@@ -36,7 +33,8 @@ pub(crate) fn item<'a>(
     let mut problems = Vec::new();
     let mut project = |at: usize, nested: bool| {
         let record = &item[at];
-        let mut p = Projector { ctx, losses: Losses { key: &record.head.key, found: &mut found }, problems: &mut problems };
+        let mut p =
+            Projector { ctx, losses: Losses { key: &record.head.key, found: &mut found }, problems: &mut problems };
         if let (None, Some(body)) = (&records[at], &record.body) {
             records[at] = Some((&record.head, p.body(&record.head, body, nested)));
         }
@@ -231,7 +229,9 @@ impl<'c> Projector<'_, 'c> {
         for (nth, assessment) in a.assessments.0.iter_mut().enumerate().filter(|(nth, _)| Some(*nth) != graded) {
             let path = format!("/body/assessments/{nth}/supervision");
             // A code that was mapped just now goes as the record said it.
-            self.losses.found.retain(|l| l.key != *self.losses.key || l.path != path || assessment.supervision.is_none());
+            self.losses
+                .found
+                .retain(|l| l.key != *self.losses.key || l.path != path || assessment.supervision.is_none());
             self.losses.drop(&mut assessment.supervision, &path, "ungraded_supervision");
         }
     }
@@ -240,7 +240,8 @@ impl<'c> Projector<'_, 'c> {
         match body {
             Some(b) if b.scheme == ORGANISATION && self.ctx.mappings.institutions.get(&b.value).is_some() => {}
             Some(b) => {
-                let message = format!("the awarding body {} of {} is not among the known institutions", b.value, b.scheme);
+                let message =
+                    format!("the awarding body {} of {} is not among the known institutions", b.value, b.scheme);
                 self.refuse("unknown_awarding_body", Fixer::Configuration, message);
             }
             None => self.refuse("no_awarding_body", Fixer::Sender, "a claim needs an awarding body".into()),

@@ -68,21 +68,27 @@ impl Reader<'_> {
             let payload: Map<String, Value> = serde_json::from_str(payload)
                 .map_err(|_| Problem::error("not_json", "the sealed payload is no JSON object").at("/payload"))?;
             if depth(&payload) > self.ctx.limits.depth {
-                return Err(Problem::error("too_deep", "the sealed payload is nested deeper than allowed").at("/payload"));
+                return Err(
+                    Problem::error("too_deep", "the sealed payload is nested deeper than allowed").at("/payload")
+                );
             }
             self.found.problems.push(Problem::warning("unverified_seal", "the seal was not verified"));
-            return self.credential(payload);
+            return self.credential(payload, false);
         }
         if let (Some(Value::Object(_)), false) = (value.get("credential"), value.contains_key("@context")) {
             let Some(Value::Object(credential)) = value.remove("credential") else { return Ok(()) };
             drop(Node::new(value, String::new(), self.unread));
-            return self.credential(credential);
+            return self.credential(credential, true);
         }
-        self.credential(value)
+        self.credential(value, false)
     }
 
-    fn credential(&mut self, value: Map<String, Value>) -> Result<(), Problem> {
-        check_envelope(&value)?;
+    /// A credential. Wrapped for upload it may leave its contexts to the issuer.
+    fn credential(&mut self, value: Map<String, Value>, wrapped: bool) -> Result<(), Problem> {
+        if !wrapped || value.contains_key("@context") {
+            check_contexts(&value)?;
+        }
+        check_nodes(&value)?;
         self.id = match value.get("id") {
             Some(Value::String(id)) => id.clone(),
             // Without an id the content names it.
@@ -126,20 +132,27 @@ impl Reader<'_> {
     }
 }
 
-/// The exact contexts and types, and no two nodes under one id: without them the same JSON means something else.
-fn check_envelope(value: &Map<String, Value>) -> Result<(), Problem> {
-    let strings = |name: &str| -> Vec<&str> {
-        match value.get(name) {
-            Some(Value::Array(list)) => list.iter().map(|v| v.as_str().unwrap_or_default()).collect(),
-            Some(Value::String(one)) => vec![one],
-            _ => Vec::new(),
-        }
-    };
-    let contexts = strings("@context");
-    if contexts.len() != terms::CONTEXTS.len() || !terms::CONTEXTS.iter().all(|c| contexts.contains(c)) {
-        return Err(Problem::error("wrong_context", "a credential has exactly the two contexts of EDC v3").at("/@context"));
+/// The strings of a member.
+fn strings<'v>(value: &'v Map<String, Value>, name: &str) -> Vec<&'v str> {
+    match value.get(name) {
+        Some(Value::Array(list)) => list.iter().map(|v| v.as_str().unwrap_or_default()).collect(),
+        Some(Value::String(one)) => vec![one],
+        _ => Vec::new(),
     }
-    let types = strings("type");
+}
+
+/// The exact contexts, in any order: under others the same JSON means something else.
+fn check_contexts(value: &Map<String, Value>) -> Result<(), Problem> {
+    let contexts = strings(value, "@context");
+    if contexts.len() == terms::CONTEXTS.len() && terms::CONTEXTS.iter().all(|c| contexts.contains(c)) {
+        return Ok(());
+    }
+    Err(Problem::error("wrong_context", "a credential has exactly the two contexts of EDC v3").at("/@context"))
+}
+
+/// The types of a credential, and no two nodes under one id.
+fn check_nodes(value: &Map<String, Value>) -> Result<(), Problem> {
+    let types = strings(value, "type");
     if !terms::TYPES.iter().all(|t| types.contains(t)) {
         return Err(Problem::error("wrong_type", "the document is no European Digital Credential").at("/type"));
     }
@@ -169,7 +182,8 @@ fn conflict(root: &Map<String, Value>) -> Option<String> {
             }
         }
         for (name, value) in node {
-            let children = if let Value::Array(values) = value { values.as_slice() } else { std::slice::from_ref(value) };
+            let children =
+                if let Value::Array(values) = value { values.as_slice() } else { std::slice::from_ref(value) };
             stack.extend(children.iter().filter_map(|v| Some((format!("{path}/{name}"), v.as_object()?))));
         }
     }

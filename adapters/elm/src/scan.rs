@@ -11,7 +11,15 @@ pub(crate) fn values(
     limits: &Limits,
     mut each: impl FnMut(&[u8], u64) -> Result<(), Unreadable>,
 ) -> Result<(), Unreadable> {
-    let mut scanner = Scanner { limits, value: Vec::new(), depth: 0, state: State::Between, line: 1, start: 1, array: Array::Unknown };
+    let mut scanner = Scanner {
+        limits,
+        value: Vec::new(),
+        depth: 0,
+        state: State::Between,
+        line: 1,
+        start: 1,
+        array: Array::Unknown,
+    };
     let mut total = 0u64;
     loop {
         let chunk = input.fill_buf()?;

@@ -86,8 +86,7 @@ pub(crate) fn meaning(list: &CodeList, code: &Coded) -> Meaning {
 pub(crate) fn is_iri(text: &str) -> bool {
     let rest = ["http://", "https://", "urn:"].iter().find_map(|scheme| text.strip_prefix(scheme));
     rest.is_some_and(|rest| {
-        !rest.is_empty()
-            && rest.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"{}|\\^`[]".contains(&b))
+        !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"{}|\\^`[]".contains(&b))
     })
 }
 
@@ -129,7 +128,8 @@ pub(crate) fn is_duration(text: &str) -> bool {
 /// True for an e-mail address that is also an IRI after `mailto:`.
 pub(crate) fn is_email(text: &str) -> bool {
     text.split_once('@').is_some_and(|(user, host)| {
-        let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_+".contains(&b));
+        let plain =
+            |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_+".contains(&b));
         plain(user) && plain(host)
     })
 }

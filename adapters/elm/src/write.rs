@@ -7,8 +7,8 @@ use crate::terms::{self, CATEGORY, DEGREE, ESCO_SKILLS, SHORT_PROGRAMME, UNDETER
 use silta_adapter::adapter::EncodeContext;
 use silta_adapter::mapping::{CodeList, Institution};
 use silta_adapter::record::{
-    Activity, Amount, Assessment, Attainment, Body, Coded, Date, Grade, Head, Learner, LearningOutcome, RecordKey, Text,
-    Texts,
+    Activity, Amount, Assessment, Attainment, Body, Coded, Date, Grade, Head, Learner, LearningOutcome, RecordKey,
+    Text, Texts,
 };
 use smol_str::SmolStr;
 use std::collections::HashMap;
@@ -157,7 +157,11 @@ impl<'a, 'c> Writer<'a, 'c> {
         self.json.element();
         self.node("identifier", "Identifier");
         self.json.key("notation").string(notation).key("schemeName");
-        if rest.is_empty() { self.json.string(scheme) } else { self.json.string(&[scheme, rest].concat()) };
+        if rest.is_empty() {
+            self.json.string(scheme)
+        } else {
+            self.json.string(&[scheme, rest].concat())
+        };
         self.end();
     }
 
@@ -418,7 +422,8 @@ impl<'a, 'c> Writer<'a, 'c> {
         ];
         let several = [(terms::COMPETENCE, &a.competences), (terms::CLASSIFICATION, &a.classifications)];
         let single = single.into_iter().filter_map(|(scheme, code)| Some((scheme, code.as_ref()?)));
-        for (scheme, code) in single.chain(several.into_iter().flat_map(|(s, codes)| codes.iter().map(move |c| (s, c)))) {
+        for (scheme, code) in single.chain(several.into_iter().flat_map(|(s, codes)| codes.iter().map(move |c| (s, c))))
+        {
             self.identifier(scheme, &code.scheme, &code.value);
         }
         self.json.close(b']');
@@ -545,7 +550,9 @@ impl<'a, 'c> Writer<'a, 'c> {
         let mut texts: Texts = Texts::default();
         for text in title {
             let lang = text.lang.clone().filter(|lang| terms::is_language(lang));
-            if !texts.iter().any(|t| t.lang.as_deref().unwrap_or_default().eq_ignore_ascii_case(lang.as_deref().unwrap_or_default())) {
+            if !texts.iter().any(|t| {
+                t.lang.as_deref().unwrap_or_default().eq_ignore_ascii_case(lang.as_deref().unwrap_or_default())
+            }) {
                 texts.0.push(Text { lang, value: text.value.clone() });
             }
         }

@@ -82,10 +82,14 @@ fn lawful(item: &[Record]) -> Vec<String> {
 }
 
 fn learner() -> Record {
-    record("learner", "L1", json!({"given_names": "Testi Taru", "family_name": "Esimerkki", "date_of_birth": "1999-10-02",
+    record(
+        "learner",
+        "L1",
+        json!({"given_names": "Testi Taru", "family_name": "Esimerkki", "date_of_birth": "1999-10-02",
         "identifiers": [{"scheme": "fi:hetu", "value": "021099-900C"}, {"scheme": "fi:oppijanumero", "value": "1.2.246.562.24.90000000001"}],
         "citizenships": [{"scheme": "virta:maa", "value": "246"}], "email": "taru@example.org",
-        "gender": {"scheme": "virta:sukupuoli", "value": "2"}}))
+        "gender": {"scheme": "virta:sukupuoli", "value": "2"}}),
+    )
 }
 
 fn rich() -> Value {
@@ -130,15 +134,25 @@ fn rich() -> Value {
 
 #[test]
 fn a_degree_with_parts_is_one_credential() {
-    let degree = course("D", json!({"category": {"scheme": "virta:opintosuorituslaji", "value": "1"},
+    let degree = course(
+        "D",
+        json!({"category": {"scheme": "virta:opintosuorituslaji", "value": "1"},
         "title": [{"lang": "fi", "value": "Luonnontieteiden kandidaatti"}, {"lang": "en", "value": "Bachelor of Science"}],
-        "completed_on": "2025-06-01", "parts": [{"id": "M", "ects": "10"}, {"id": "T"}]}));
+        "completed_on": "2025-06-01", "parts": [{"id": "M", "ects": "10"}, {"id": "T"}]}),
+    );
     let module = course("M", json!({"parts": [{"id": "C", "ects": "5"}]}));
-    let part = course("C", json!({"grade": {"scale": {"code": {"scheme": "virta:arvosana", "value": "Viisiportainen"}}, "value": "4"},
-        "completed_on": "2024-12-12", "language": {"scheme": "virta:kieli", "value": "fi"}}));
+    let part = course(
+        "C",
+        json!({"grade": {"scale": {"code": {"scheme": "virta:arvosana", "value": "Viisiportainen"}}, "value": "4"},
+        "completed_on": "2024-12-12", "language": {"scheme": "virta:kieli", "value": "fi"}}),
+    );
     let item = [degree, learner(), module, part, course("T", json!({"title": [], "code": "THESIS-1", "thesis": true}))];
-    let expected =
-        ["gender /body/gender", "mapped_code /body/citizenships/0", "mapped_code /body/language", "title_from_code /body/title"];
+    let expected = [
+        "gender /body/gender",
+        "mapped_code /body/citizenships/0",
+        "mapped_code /body/language",
+        "title_from_code /body/title",
+    ];
     assert_eq!(lawful(&item), expected);
     let document: Value = serde_json::from_slice(&encode(&item).expect("encodes").document).expect("one JSON object");
     insta::assert_json_snapshot!("degree", document);
@@ -159,18 +173,28 @@ fn what_a_model_can_hold_it_holds() {
 
 #[test]
 fn an_activity_is_a_claim_without_credits() {
-    let activity = record("activity", "A", json!({"title": [{"lang": "fi", "value": "Oppimispiiri"}], "start": "2025-01-01",
+    let activity = record(
+        "activity",
+        "A",
+        json!({"title": [{"lang": "fi", "value": "Oppimispiiri"}], "start": "2025-01-01",
         "end": "2025-05-31", "workload": "PT20H", "awarding_body": {"scheme": "virta:organisaatio", "value": "02472"},
         "activity_type": {"scheme": "http://data.europa.eu/snb/learning-activity/25831c2", "value": "http://data.europa.eu/snb/learning-activity/efff75e10a"},
-        "language": {"scheme": "virta:kieli", "value": "20"}}));
+        "language": {"scheme": "virta:kieli", "value": "20"}}),
+    );
     assert_eq!(lawful(&[activity.clone()]), ["unmapped_code /body/language"]);
-    let document: Value = serde_json::from_slice(&encode(&[activity]).expect("encodes").document).expect("one JSON object");
+    let document: Value =
+        serde_json::from_slice(&encode(&[activity]).expect("encodes").document).expect("one JSON object");
     insta::assert_json_snapshot!("activity", document);
 }
 
 #[test]
 fn a_shared_part_counts_once_and_a_cycle_is_cut() {
-    let shared = [course("D", parts(&["M", "N"])), course("M", parts(&["C"])), course("N", parts(&["C"])), course("C", json!({}))];
+    let shared = [
+        course("D", parts(&["M", "N"])),
+        course("M", parts(&["C"])),
+        course("N", parts(&["C"])),
+        course("C", json!({})),
+    ];
     assert_eq!(lawful(&shared), ["repeated_part /body/parts/0/ects"]);
     let text = String::from_utf8(encode(&shared).expect("encodes").document).expect("UTF-8");
     assert_eq!(text.matches("\"creditPoint\":").count(), 4, "each record's own credits once");
@@ -192,18 +216,29 @@ fn roots_are_what_is_part_of_nothing() {
         record
     };
     let records = [
-        course("C", json!({})), learner(), course("D", parts(&["C", "P", "gone"])), partial("P", json!({})), course("E", parts(&["C"])),
-        partial("Q", parts(&["F"])), course("F", json!({})), course("Z", parts(&["Y"])), course("Y", parts(&["Z", "X"])), course("X", json!({})),
+        course("C", json!({})),
+        learner(),
+        course("D", parts(&["C", "P", "gone"])),
+        partial("P", json!({})),
+        course("E", parts(&["C"])),
+        partial("Q", parts(&["F"])),
+        course("F", json!({})),
+        course("Z", parts(&["Y"])),
+        course("Y", parts(&["Z", "X"])),
+        course("X", json!({})),
     ];
     let (plans, problems) = Elm.items(&records);
-    let roots: Vec<(&str, &[usize])> = plans.iter().map(|plan| (plan.root.id.as_str(), plan.members.as_slice())).collect();
+    let roots: Vec<(&str, &[usize])> =
+        plans.iter().map(|plan| (plan.root.id.as_str(), plan.members.as_slice())).collect();
     assert_eq!(roots, [("D", &[2, 1, 0, 3][..]), ("E", &[4, 1, 0]), ("F", &[6, 1]), ("Y", &[8, 1, 7, 9])]);
     let mut codes: Vec<&str> = problems.iter().map(|p| p.code.as_str()).collect();
     codes.sort();
     assert_eq!(codes, ["dangling_part", "part_cycle", "partial_without_whole"]);
     let item: Vec<Record> = plans[0].members.iter().map(|at| records[*at].clone()).collect();
     let losses = lawful(&item);
-    for expected in ["dangling_part /body/parts/2", "partial_counted /body/parts/1/ects", "partial_credits /body/credits/ects"] {
+    for expected in
+        ["dangling_part /body/parts/2", "partial_counted /body/parts/1/ects", "partial_credits /body/credits/ects"]
+    {
         assert!(losses.iter().any(|loss| loss == expected), "{expected} in {losses:?}");
     }
 }

@@ -33,7 +33,11 @@ fn vocabulary() -> Vocabulary {
         .codes("/*/language", "virta:kieli", &["fi", "sv", "en", "20"])
         .codes("/learner/citizenships/*", "virta:maa", &["246", "752", "999"])
         .codes("/attainment/category", "virta:opintosuorituslaji", &["1", "2", "3", "4"])
-        .codes("/attainment/learning_outcomes/*/skills/*", "http://data.europa.eu/esco/concept-scheme/skills", &["http://data.europa.eu/esco/skill/1"])
+        .codes(
+            "/attainment/learning_outcomes/*/skills/*",
+            "http://data.europa.eu/esco/concept-scheme/skills",
+            &["http://data.europa.eu/esco/skill/1"],
+        )
         .always("/*/title")
         .adjust(|record: &mut Record| {
             let known = Some(Coded::new("virta:organisaatio", "10122"));
