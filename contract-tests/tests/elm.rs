@@ -1,4 +1,5 @@
 //! The ELM adapter against the Commission's shapes and samples.
+#![expect(clippy::expect_used, reason = "a test ends with what broke it")]
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;

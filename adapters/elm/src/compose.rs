@@ -4,7 +4,7 @@
 
 use crate::losses::Losses;
 use crate::terms::{CATEGORY, PARTIAL};
-use silta_adapter::adapter::ItemPlan;
+use silta_adapter::adapter::{ItemPlan, Refusal};
 use silta_adapter::fidelity::Loss;
 use silta_adapter::problem::{Fixer, Problem, Severity};
 use silta_adapter::record::{Amount, Attainment, Body, Part, Record, RecordKind};
@@ -256,21 +256,23 @@ impl Nesting<'_> {
 }
 
 /// A refusal of an item that has no claim to be about.
-pub(crate) fn check_root(item: &[Record]) -> Result<&Record, Problem> {
+pub(crate) fn check_root(item: &[Record]) -> Result<(), Refusal> {
     let problem = |code, message: &str| Problem::new(code, Severity::Error, Fixer::Sender, message);
     let root = item.first().ok_or_else(|| problem("no_root", "the item has no records"))?;
     if root.head.state.is_tombstone() {
-        return Err(problem("tombstone", "the record was taken back").about(&root.head.key));
+        return Err(problem("tombstone", "the record was taken back").about(&root.head.key).into());
     }
     let learner = root.learner_key();
     if let Some(other) = item.iter().find(|r| r.learner_key() != learner) {
-        return Err(problem("several_learners", "a credential is about one learner").about(&other.head.key));
+        return Err(problem("several_learners", "a credential is about one learner").about(&other.head.key).into());
     }
     match &root.body {
         Some(Body::Attainment(a)) if is_partial(a) => {
-            Err(problem("partial_root", "a partial attainment is no credential by itself").about(&root.head.key))
+            Err(problem("partial_root", "a partial attainment is no credential by itself").about(&root.head.key).into())
         }
-        Some(Body::Attainment(_) | Body::Activity(_)) => Ok(root),
-        _ => Err(problem("not_a_claim", "only attainments and activities make credentials").about(&root.head.key)),
+        Some(Body::Attainment(_) | Body::Activity(_)) => Ok(()),
+        _ => {
+            Err(problem("not_a_claim", "only attainments and activities make credentials").about(&root.head.key).into())
+        }
     }
 }

@@ -11,10 +11,9 @@
 //! | `write` | a projection as JSON-LD |
 //! | `scan` | single JSON values out of a stream, within bounds |
 //! | `node` | a JSON-LD node that reports what was not read of it |
-//! | `read`, `claims` | credentials back into records |
+//! | `read` | credentials back into records |
 //! | `terms` | the fixed IRIs and the gateway's own identifier schemes |
 
-mod claims;
 mod compose;
 mod json;
 mod losses;

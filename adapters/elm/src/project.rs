@@ -10,7 +10,7 @@ use silta_adapter::mapping::CodeList;
 use silta_adapter::problem::{Fixer, Problem, Severity};
 use silta_adapter::record::{
     Activity, Assessment, Attainment, Body, Coded, Duration, Extensions, FieldShare, Head, Learner, LearningOutcome,
-    Record, RecordKey, Set, Text, Texts,
+    Record, Set, Text, Texts,
 };
 
 /// An item as the format holds it.
@@ -52,9 +52,6 @@ pub(crate) fn item<'a>(item: &'a [Record], ctx: &EncodeContext<'_>) -> Result<(P
     for (record, _) in item.iter().zip(&records).filter(|(_, projected)| projected.is_none()) {
         Losses { key: &record.head.key, found: &mut found }.dropped("", "not_in_item");
     }
-    // What drops a record as a whole makes losses inside it pointless.
-    let gone: Vec<RecordKey> = found.iter().filter(|l| l.path.is_empty()).map(|l| l.key.clone()).collect();
-    found.retain(|l| l.path.is_empty() || !gone.contains(&l.key));
     Ok((Projection { records, learner, root }, found))
 }
 
@@ -213,26 +210,25 @@ impl<'c> Projector<'_, 'c> {
 
     /// One assessment goes with the grade; the others are specifications, which have titles and no supervision.
     fn assessments(&mut self, a: &mut Attainment) {
-        let title = a.title.clone();
+        let supervisions = self.list("supervision-verification");
+        let mut graded = a.grade.is_some();
         for (nth, assessment) in a.assessments.0.iter_mut().enumerate() {
             let path = format!("/body/assessments/{nth}");
             self.texts(&mut assessment.title, &format!("{path}/title"));
             self.code(&mut assessment.assessment_type, "assessment", &format!("{path}/assessment_type"));
             self.code(&mut assessment.mode, "mode", &format!("{path}/mode"));
-            self.code(&mut assessment.supervision, "supervision-verification", &format!("{path}/supervision"));
+            let supervised = |s: &Coded| !matches!(meaning(supervisions, s), Meaning::None);
+            let says = assessment.assessment_type.is_some() || assessment.mode.is_some();
+            if graded && (says || assessment.supervision.as_ref().is_some_and(supervised)) {
+                self.code(&mut assessment.supervision, "supervision-verification", &format!("{path}/supervision"));
+                graded = false;
+            } else {
+                self.losses.drop(&mut assessment.supervision, &format!("{path}/supervision"), "ungraded_supervision");
+            }
             if assessment.title.is_empty() {
-                assessment.title = title.clone();
+                assessment.title = a.title.clone();
                 self.losses.added(format!("{path}/title"), &assessment.title, "untitled_assessment");
             }
-        }
-        let graded = graded(a);
-        for (nth, assessment) in a.assessments.0.iter_mut().enumerate().filter(|(nth, _)| Some(*nth) != graded) {
-            let path = format!("/body/assessments/{nth}/supervision");
-            // A code that was mapped just now goes as the record said it.
-            self.losses
-                .found
-                .retain(|l| l.key != *self.losses.key || l.path != path || assessment.supervision.is_none());
-            self.losses.drop(&mut assessment.supervision, &path, "ungraded_supervision");
         }
     }
 

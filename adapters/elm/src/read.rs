@@ -1,7 +1,9 @@
 //! Credentials back into records: bare, wrapped for upload, or sealed (read without verifying the seal).
 
+mod claims;
+
 use crate::node::{Node, Unread};
-use crate::{claims, scan, terms};
+use crate::{scan, terms};
 use serde_json::{Map, Value};
 use silta_adapter::adapter::{DecodeContext, Decoded, Limits, Reading, Sink, Unreadable};
 use silta_adapter::problem::Problem;
@@ -25,7 +27,7 @@ pub(crate) fn documents(
     scan::values(input, &ctx.limits, |bytes, line| {
         let mut reader = Reader { ctx, unread: &unread, id: String::new(), found: Found::default() };
         if let Err(problem) = reader.document(parse(bytes, line)?) {
-            reader.found = Found { problems: vec![problem], ..Found::default() };
+            reader.found = Found { problems: vec![*problem], ..Found::default() };
         }
         let Found { records, problems, .. } = reader.found;
         let records = records.into_iter().map(|record| Decoded::Record(Box::new(record), line));
@@ -63,14 +65,13 @@ pub(crate) struct Reader<'a> {
 
 impl Reader<'_> {
     /// A sealed, wrapped or bare credential.
-    fn document(&mut self, mut value: Map<String, Value>) -> Result<(), Problem> {
+    fn document(&mut self, mut value: Map<String, Value>) -> Result<(), Box<Problem>> {
         if let (Some(Value::String(payload)), true) = (value.get("payload"), value.contains_key("signatures")) {
             let payload: Map<String, Value> = serde_json::from_str(payload)
                 .map_err(|_| Problem::error("not_json", "the sealed payload is no JSON object").at("/payload"))?;
             if depth(&payload) > self.ctx.limits.depth {
-                return Err(
-                    Problem::error("too_deep", "the sealed payload is nested deeper than allowed").at("/payload")
-                );
+                let problem = Problem::error("too_deep", "the sealed payload is nested deeper than allowed");
+                return Err(problem.at("/payload").into());
             }
             self.found.problems.push(Problem::warning("unverified_seal", "the seal was not verified"));
             return self.credential(payload, false);
@@ -84,7 +85,7 @@ impl Reader<'_> {
     }
 
     /// A credential. Wrapped for upload it may leave its contexts to the issuer.
-    fn credential(&mut self, value: Map<String, Value>, wrapped: bool) -> Result<(), Problem> {
+    fn credential(&mut self, value: Map<String, Value>, wrapped: bool) -> Result<(), Box<Problem>> {
         if !wrapped || value.contains_key("@context") {
             check_contexts(&value)?;
         }
@@ -126,7 +127,11 @@ impl Reader<'_> {
         let expires_on = if about_one { node.date("validUntil").map(EndDate) } else { None };
         match node.node("credentialSubject") {
             Some(subject) => claims::subject(self, subject, expires_on),
-            None => return Err(Problem::error("no_subject", "the credential has no subject").at("/credentialSubject")),
+            None => {
+                return Err(Problem::error("no_subject", "the credential has no subject")
+                    .at("/credentialSubject")
+                    .into());
+            }
         }
         Ok(())
     }
@@ -142,22 +147,22 @@ fn strings<'v>(value: &'v Map<String, Value>, name: &str) -> Vec<&'v str> {
 }
 
 /// The exact contexts, in any order: under others the same JSON means something else.
-fn check_contexts(value: &Map<String, Value>) -> Result<(), Problem> {
+fn check_contexts(value: &Map<String, Value>) -> Result<(), Box<Problem>> {
     let contexts = strings(value, "@context");
     if contexts.len() == terms::CONTEXTS.len() && terms::CONTEXTS.iter().all(|c| contexts.contains(c)) {
         return Ok(());
     }
-    Err(Problem::error("wrong_context", "a credential has exactly the two contexts of EDC v3").at("/@context"))
+    Err(Problem::error("wrong_context", "a credential has exactly the two contexts of EDC v3").at("/@context").into())
 }
 
 /// The types of a credential, and no two nodes under one id.
-fn check_nodes(value: &Map<String, Value>) -> Result<(), Problem> {
+fn check_nodes(value: &Map<String, Value>) -> Result<(), Box<Problem>> {
     let types = strings(value, "type");
     if !terms::TYPES.iter().all(|t| types.contains(t)) {
-        return Err(Problem::error("wrong_type", "the document is no European Digital Credential").at("/type"));
+        return Err(Problem::error("wrong_type", "the document is no European Digital Credential").at("/type").into());
     }
     match conflict(value) {
-        Some(path) => Err(Problem::error("id_conflict", "two nodes share an id and differ").at(path)),
+        Some(path) => Err(Problem::error("id_conflict", "two nodes share an id and differ").at(path).into()),
         None => Ok(()),
     }
 }

@@ -106,7 +106,7 @@ pub(crate) fn is_duration(text: &str) -> bool {
                 digits.push(c);
                 continue;
             }
-            let Some(found) = units[at..].find(c) else { return None };
+            let found = units[at..].find(c)?;
             let whole = !digits.contains('.') || Some(c) == fraction;
             if digits.is_empty() || digits.ends_with('.') || !whole {
                 return None;

@@ -1,4 +1,5 @@
 //! The fidelity law, bad bytes and bounds.
+#![expect(clippy::expect_used, reason = "a test ends with what broke it")]
 
 use silta_adapter::adapter::{Encode, EncodeContext};
 use silta_adapter::conformance::{Hostile, Vocabulary, assert_bounded, assert_law, assert_robust};
