@@ -1,1 +1,43 @@
 //! Shared helpers of the contract tests.
+
+pub mod tree;
+
+use std::path::PathBuf;
+
+/// A folder of the shared material (`schemas`, `cases` …), from `$SILTA_SHARED` or beside the workspace.
+///
+/// Where it is missing this says so and returns `None`; the caller skips. Under `CI=true` it is a failure.
+///
+/// # Panics
+/// Under `CI=true`, if the folder is missing.
+#[must_use]
+pub fn shared_dir(folder: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("SILTA_SHARED")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared")), PathBuf::from);
+    let path = root.join(folder);
+    if path.is_dir() {
+        return Some(path);
+    }
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "no {folder} in $SILTA_SHARED: required under CI");
+    eprintln!("\n*** SKIPPED: there is no {folder} in $SILTA_SHARED; these tests prove nothing here ***\n");
+    None
+}
+
+/// All files under a folder whose name ends so, sorted.
+#[must_use]
+pub fn files(folder: &std::path::Path, suffix: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_string_lossy().ends_with(suffix) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}

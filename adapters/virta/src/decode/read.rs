@@ -1,0 +1,367 @@
+//! Reads an element into its node by walking the element's shape for every attribute and child.
+
+use super::notes::Notes;
+use super::xml::{Halt, Token, Xml, is_white};
+use crate::shape::{At, Need, Node, Slot, SpecOf, Value, Visit};
+use std::mem;
+use std::ops::Range;
+
+/// The reader of one record.
+pub(super) struct Read<'x, 'i, 'n> {
+    pub(super) xml: &'x mut Xml<'i>,
+    pub(super) notes: &'n mut Notes,
+    frame: Frame,
+    attributes: Attributes,
+}
+
+/// The attributes of a start tag, end to end, and the one being offered to the shape.
+#[derive(Default)]
+struct Attributes {
+    names: String,
+    values: String,
+    /// Where each ends in the names and in the values.
+    ends: Vec<(usize, usize)>,
+    current: (Range<usize>, Range<usize>),
+}
+
+impl Attributes {
+    fn name(&self) -> &str {
+        &self.names[self.current.0.clone()]
+    }
+
+    fn value(&self) -> &str {
+        &self.values[self.current.1.clone()]
+    }
+
+    fn read(&mut self, xml: &mut Xml<'_>) -> Result<(), Halt> {
+        self.current = Default::default();
+        self.names.clear();
+        self.values.clear();
+        self.ends.clear();
+        let tag = xml.take_tag();
+        xml.attributes(&tag, |name, value| {
+            self.names.push_str(name);
+            self.values.push_str(&value);
+            self.ends.push((self.names.len(), self.values.len()));
+            Ok(())
+        })?;
+        xml.put_tag(tag);
+        Ok(())
+    }
+}
+
+/// What the shape is being walked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Phase {
+    /// An attribute looks for its place.
+    #[default]
+    Attribute,
+    /// A child element looks for its place.
+    Child,
+    /// The element is over: its text is taken, what is missing is noted.
+    End,
+}
+
+/// An element being read.
+#[derive(Debug, Default)]
+pub(super) struct Frame {
+    phase: Phase,
+    /// Which part of the shape the walk is at.
+    part: u32,
+    /// Parts that stood, one bit each.
+    seen: u64,
+    /// Parts that were read, one bit each.
+    good: u64,
+    /// The attribute, child or text found its place.
+    taken: bool,
+    /// The element lacks what it cannot do without.
+    broken: bool,
+    /// There was text between child elements.
+    stray: bool,
+    line: u64,
+}
+
+impl Frame {
+    fn walk(&mut self, phase: Phase) {
+        (self.phase, self.part, self.taken) = (phase, 0, false);
+    }
+
+    /// The bit of the next part.
+    fn next(&mut self) -> u64 {
+        self.part += 1;
+        1 << (self.part - 1)
+    }
+}
+
+impl<'x, 'i, 'n> Read<'x, 'i, 'n> {
+    pub(super) fn new(xml: &'x mut Xml<'i>, notes: &'n mut Notes) -> Self {
+        Self { xml, notes, frame: Frame::default(), attributes: Attributes::default() }
+    }
+
+    /// Goes on with an element that was paused.
+    pub(super) fn resume(xml: &'x mut Xml<'i>, notes: &'n mut Notes, frame: Frame) -> Self {
+        Self { frame, ..Self::new(xml, notes) }
+    }
+
+    /// Pauses in the middle of an element.
+    pub(super) fn pause(self) -> Frame {
+        self.frame
+    }
+
+    /// Reads the element whose start tag was just read; `None` if it lacks what it cannot do without.
+    pub(super) fn element<N: Node>(&mut self, name: &'static str, spec: N::Spec) -> Result<Option<N>, Halt> {
+        let outer = mem::take(&mut self.frame);
+        let mut node = N::blank();
+        self.open(name, &mut node, spec)?;
+        while self.child()? {
+            self.offer(&mut node, spec)?;
+        }
+        let whole = self.close(&mut node, spec)?;
+        self.frame = outer;
+        Ok(whole.then_some(node))
+    }
+
+    /// Reads the attributes of an element whose start tag was just read.
+    pub(super) fn open<N: Node>(&mut self, name: &'static str, node: &mut N, spec: N::Spec) -> Result<(), Halt> {
+        self.frame.line = self.xml.line();
+        self.notes.enter(name);
+        self.xml.text.clear();
+        if !self.xml.has_attributes() {
+            return Ok(());
+        }
+        self.attributes.read(self.xml)?;
+        for index in 0..self.attributes.ends.len() {
+            let (name, value) = (&self.attributes.current.0, &self.attributes.current.1);
+            let end = self.attributes.ends[index];
+            self.attributes.current = (name.end..end.0, value.end..end.1);
+            if is_of_xml(self.attributes.name()) {
+                continue;
+            }
+            self.frame.walk(Phase::Attribute);
+            node.walk(spec, self)?;
+            if !self.frame.taken {
+                self.notes.unknown(&format!("@{}", self.attributes.name()), self.frame.line);
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes to the next child element; false at the end of the element.
+    pub(super) fn child(&mut self) -> Result<bool, Halt> {
+        loop {
+            match self.xml.next()? {
+                Token::Start => {
+                    self.frame.stray |= !is_white(&self.xml.text);
+                    return Ok(true);
+                }
+                Token::Text => {}
+                Token::End | Token::Eof => return Ok(false),
+            }
+        }
+    }
+
+    /// Offers the child element whose start tag was just read to a node. A child without a place is noted and skipped.
+    pub(super) fn offer<N: Node>(&mut self, node: &mut N, spec: N::Spec) -> Result<(), Halt> {
+        self.frame.walk(Phase::Child);
+        node.walk(spec, self)?;
+        if !self.frame.taken { self.skip() } else { Ok(()) }
+    }
+
+    /// Notes the child element whose start tag was just read as unknown, and skips it.
+    fn skip(&mut self) -> Result<(), Halt> {
+        let line = self.xml.line();
+        let name = String::from_utf8_lossy(self.xml.name()).into_owned();
+        self.notes.unknown(&name, line);
+        let text = mem::take(&mut self.xml.text);
+        self.xml.check_attributes()?;
+        self.xml.leave(self.xml.depth() - 1)?;
+        self.xml.text = text;
+        Ok(())
+    }
+
+    /// Ends an element: takes its text and notes what is missing. False if it cannot do without that.
+    pub(super) fn close<N: Node>(&mut self, node: &mut N, spec: N::Spec) -> Result<bool, Halt> {
+        self.frame.walk(Phase::End);
+        node.walk(spec, self)?;
+        if !self.frame.taken && (self.frame.stray || !is_white(&self.xml.text)) {
+            self.notes.unknown("text()", self.frame.line);
+        }
+        self.xml.text.clear();
+        self.notes.leave();
+        Ok(!self.frame.broken)
+    }
+
+    /// Reads the text of the leaf element whose start tag was just read into [`Xml::text`].
+    fn leaf_text(&mut self, name: &'static str, wrapped: bool) -> Result<(), Halt> {
+        if self.xml.has_attributes() {
+            self.leaf_attributes(name)?;
+        }
+        let depth = self.xml.depth();
+        self.xml.text.clear();
+        loop {
+            match self.xml.next()? {
+                Token::Text => {}
+                Token::Start if wrapped && self.xml.name() == b"Koodi" => self.xml.check_attributes()?,
+                Token::Start => {
+                    self.notes.enter(name);
+                    self.skip()?;
+                    self.notes.leave();
+                }
+                Token::End if self.xml.depth() < depth => return Ok(()),
+                Token::End | Token::Eof => {}
+            }
+        }
+    }
+
+    /// A leaf has no attributes; those that stand are noted.
+    fn leaf_attributes(&mut self, name: &'static str) -> Result<(), Halt> {
+        let (line, tag) = (self.xml.line(), self.xml.take_tag());
+        let notes = &mut *self.notes;
+        notes.enter(name);
+        self.xml.attributes(&tag, |key, _| {
+            if !is_of_xml(key) {
+                notes.unknown(&format!("@{key}"), line);
+            }
+            Ok(())
+        })?;
+        notes.leave();
+        self.xml.put_tag(tag);
+        Ok(())
+    }
+
+    /// Notes what is missing of a part when its element ends.
+    fn ended<S: Slot>(&mut self, at: At, bit: u64) {
+        if S::BARE && self.frame.good & bit == 0 {
+            self.frame.broken = true;
+        }
+        if at.need != Need::Opt && self.frame.seen & bit == 0 {
+            self.notes.missing(at.name, self.frame.line, S::BARE);
+        }
+    }
+
+    /// True if the child whose start tag was just read is this part, and is to be read: not a repeated single one.
+    fn is_next<S: Slot>(&mut self, at: At, bit: u64) -> Result<bool, Halt> {
+        if self.frame.taken || self.xml.name() != at.name.as_bytes() {
+            return Ok(false);
+        }
+        self.frame.taken = true;
+        if !S::LIST && self.frame.seen & bit != 0 {
+            self.repeated(at);
+            self.xml.check_attributes()?;
+            self.xml.leave(self.xml.depth() - 1)?;
+            return Ok(false);
+        }
+        self.frame.seen |= bit;
+        Ok(true)
+    }
+}
+
+/// True for attributes that are about XML itself.
+fn is_of_xml(name: &str) -> bool {
+    name == "xmlns" || name.starts_with("xmlns:") || name.starts_with("xsi:")
+}
+
+impl Visit for Read<'_, '_, '_> {
+    type Stop = Halt;
+
+    fn attr<S: Slot>(&mut self, at: At, spec: SpecOf<S>, slot: &mut S) -> Result<(), Halt>
+    where
+        S::Item: Value,
+    {
+        let bit = self.frame.next();
+        match self.frame.phase {
+            Phase::Attribute if !self.frame.taken && self.attributes.name() == at.name => {
+                self.frame.taken = true;
+                self.frame.seen |= bit;
+                if at.need == Need::Opt && self.attributes.value().is_empty() {
+                    return Ok(());
+                }
+                match S::Item::parse(self.attributes.value(), spec) {
+                    Some(value) => {
+                        self.frame.good |= bit;
+                        slot.put(value);
+                    }
+                    None => self.notes.bad_value(&format!("@{}", at.name), self.frame.line),
+                }
+            }
+            Phase::End => self.ended::<S>(at, bit),
+            Phase::Attribute | Phase::Child => {}
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn leaf<S: Slot>(&mut self, at: At, spec: SpecOf<S>, slot: &mut S) -> Result<(), Halt>
+    where
+        S::Item: Value,
+    {
+        let bit = self.frame.next();
+        match self.frame.phase {
+            Phase::Child => {
+                if !self.is_next::<S>(at, bit)? {
+                    return Ok(());
+                }
+                let line = self.xml.line();
+                self.leaf_text(at.name, S::Item::WRAPPED)?;
+                match S::Item::parse(&self.xml.text, spec) {
+                    Some(value) => {
+                        self.frame.good |= bit;
+                        slot.put(value);
+                    }
+                    None if is_white(&self.xml.text) => self.notes.empty(at.name, line),
+                    None => self.notes.bad_value(at.name, line),
+                }
+                self.xml.text.clear();
+            }
+            Phase::End => self.ended::<S>(at, bit),
+            Phase::Attribute => {}
+        }
+        Ok(())
+    }
+
+    fn content<T: Value>(&mut self, _: &'static str, spec: T::Spec, slot: &mut T) -> Result<(), Halt> {
+        if self.frame.phase == Phase::End {
+            self.frame.taken = true;
+            match T::parse(&self.xml.text, spec) {
+                Some(value) => *slot = value,
+                None => {
+                    self.frame.broken = true;
+                    self.notes.empty("", self.frame.line);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn node<S: Slot>(&mut self, at: At, spec: <S::Item as Node>::Spec, slot: &mut S) -> Result<(), Halt>
+    where
+        S::Item: Node,
+    {
+        let bit = self.frame.next();
+        match self.frame.phase {
+            Phase::Child => {
+                if !self.is_next::<S>(at, bit)? {
+                    return Ok(());
+                }
+                if let Some(node) = self.element(at.name, spec)? {
+                    self.frame.good |= bit;
+                    slot.put(node);
+                }
+            }
+            Phase::End => self.ended::<S>(at, bit),
+            Phase::Attribute => {}
+        }
+        Ok(())
+    }
+
+    fn require(&mut self, holds: bool, at: At, _: &'static str) {
+        if self.frame.phase == Phase::End && !holds {
+            self.frame.broken = true;
+            self.notes.missing(at.name, self.frame.line, true);
+        }
+    }
+
+    fn repeated(&mut self, at: At) {
+        self.notes.repeated(at.name, self.xml.line());
+    }
+}
