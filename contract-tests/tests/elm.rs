@@ -53,8 +53,8 @@ fn sample(cases: &Path, name: &str) -> Vec<u8> {
     std::fs::read(cases.join(name)).expect(name)
 }
 
-/// The credentials of all items of one learner's records, one per line, and the problems of those refused.
-fn credentials(records: &[Record]) -> (Vec<u8>, Vec<Problem>) {
+/// The credentials of all items of one learner's records, one per line, and the items refused, with their problems.
+fn credentials(records: &[Record]) -> (Vec<u8>, Vec<(Vec<RecordKey>, Vec<Problem>)>) {
     let instant = "2026-11-21T10:00:00Z".parse().expect("an instant");
     let ctx = EncodeContext { mappings: &MAPPINGS, generation: 1, instant };
     let (mut documents, mut refused) = (Vec::new(), Vec::new());
@@ -62,7 +62,7 @@ fn credentials(records: &[Record]) -> (Vec<u8>, Vec<Problem>) {
         let item: Vec<Record> = plan.members.iter().map(|at| records[*at].clone()).collect();
         match Elm.encode(&item, ctx) {
             Ok(encoded) => documents.extend(encoded.document),
-            Err(refusal) => refused.extend(refusal.0),
+            Err(refusal) => refused.push((item.into_iter().map(|r| r.head.key).collect(), refusal.0)),
         }
     }
     (documents, refused)
@@ -256,7 +256,7 @@ fn what_the_national_store_holds_conforms_to_the_upload_shapes() {
             panic!("{}: {broken}", file.display());
         }
         let (written, refused) = credentials(&records);
-        for problem in &refused {
+        for problem in refused.iter().flat_map(|(_, problems)| problems) {
             assert_eq!(problem.code, "unknown_awarding_body", "{}: {problem}", file.display());
             let key = problem.key.as_ref().expect("a refusal names its record");
             let code = records.iter().find(|r| r.head.key == *key).and_then(awarding_body).expect("an awarding body");
@@ -279,19 +279,49 @@ fn awarding_body(record: &Record) -> Option<&Coded> {
     }
 }
 
-/// Asserts that every attainment is in a credential, unless something was refused or it is a partial one of nothing.
-fn all_kept(records: &[Record], written: &[u8], refused: &[Problem]) -> usize {
+/// Asserts that every attainment is in a credential, in a refused item, or a partial one of nothing; how many are in
+/// credentials.
+fn all_kept(records: &[Record], written: &[u8], refused: &[(Vec<RecordKey>, Vec<Problem>)]) -> usize {
+    let attainment = |key: &&RecordKey| key.kind == RecordKind::Attainment;
     let keys = |records: &[Record]| -> BTreeSet<RecordKey> {
-        let attainment = |r: &&Record| matches!(r.body, Some(Body::Attainment(_)));
-        records.iter().filter(attainment).map(|r| r.head.key.clone()).collect()
+        records.iter().map(|r| &r.head.key).filter(attainment).cloned().collect()
     };
     let (read, problems, _) = decode(&Elm, written).expect("our own credentials are readable");
     assert_eq!(problems, []);
-    let alone: BTreeSet<RecordKey> =
-        Elm.items(records).1.into_iter().filter(|p| p.code == "partial_without_whole").filter_map(|p| p.key).collect();
-    let missing: Vec<_> = keys(records).difference(&keys(&read)).filter(|key| !alone.contains(key)).cloned().collect();
-    assert!(missing.is_empty() || !refused.is_empty(), "{missing:?} are in no credential");
-    keys(&read).len()
+    let alone = Elm.items(records).1.into_iter().filter(|p| p.code == "partial_without_whole").filter_map(|p| p.key);
+    let mut kept = keys(&read);
+    let written = kept.len();
+    kept.extend(alone.chain(refused.iter().flat_map(|(keys, _)| keys.clone())));
+    let missing: Vec<_> = keys(records).difference(&kept).cloned().collect();
+    assert!(missing.is_empty(), "{missing:?} are in no credential");
+    written
+}
+
+#[test]
+fn every_mapped_value_is_in_the_official_list() {
+    let Some(vocabularies) = shared_dir("schemas/elm/vocab") else { return };
+    for (list, file) in [
+        ("assessment", "europass-learning-assessment-types"),
+        ("country", "country"),
+        ("education-credit", "credit-points"),
+        ("eqf", "eqf"),
+        ("isced-f", "isced-f"),
+        ("language", "language"),
+        ("learning-activity", "europass-learning-activity-types"),
+        ("learning-opportunity", "europass-learning-opportunity-types"),
+        ("learning-setting", "europass-learning-setting-types"),
+        ("mode", "europass-modes"),
+        ("nqf", "nqf"),
+        ("skill-reuse-level", "skill-reuse-levels"),
+    ] {
+        let official = std::fs::read_to_string(vocabularies.join(file).with_extension("csv")).expect(file);
+        let official: BTreeSet<&str> = official.lines().filter_map(|line| line.split(',').next()).collect();
+        let mut codes = MAPPINGS.list(list).iter().peekable();
+        assert!(codes.peek().is_some(), "{list} is empty");
+        for code in codes {
+            assert!(official.contains(code.value.as_str()), "{} is not in {file}", code.value);
+        }
+    }
 }
 
 /// Samples, and how many learners, attainments and activities each claims.

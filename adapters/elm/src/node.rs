@@ -7,17 +7,27 @@ use std::collections::BTreeSet;
 
 use crate::terms::UNDETERMINED;
 
-/// Paths that were not read, each once.
-#[derive(Debug, Default)]
-pub(crate) struct Unread(RefCell<BTreeSet<String>>);
+/// Paths that were not read, each once, up to a bound.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    paths: RefCell<BTreeSet<String>>,
+    most: usize,
+}
 
 impl Unread {
+    pub(crate) fn up_to(most: usize) -> Self {
+        Self { paths: RefCell::default(), most }
+    }
+
     pub(crate) fn add(&self, path: String) {
-        self.0.borrow_mut().insert(path);
+        let mut paths = self.paths.borrow_mut();
+        if paths.len() < self.most {
+            paths.insert(path);
+        }
     }
 
     pub(crate) fn into_paths(self) -> Vec<String> {
-        self.0.into_inner().into_iter().collect()
+        self.paths.into_inner().into_iter().collect()
     }
 }
 
@@ -244,7 +254,7 @@ mod tests {
 
     #[test]
     fn what_was_not_taken_was_not_read() {
-        let unread = Unread::default();
+        let unread = Unread::up_to(9);
         {
             let mut node = node(
                 r#"{"id":"x","title":{"en":["A","B"],"und":"C"},"learningOutcomes":[{"a":1}],"one":[{"b":1},{"c":2}]}"#,
@@ -260,7 +270,7 @@ mod tests {
 
     #[test]
     fn only_midnight_names_a_birth_date() {
-        let unread = Unread::default();
+        let unread = Unread::up_to(9);
         let mut node = node(
             r#"{"a":"1999-10-02T00:00:00Z","b":"1999-10-01T22:00:00Z","c":"1999-10-01T22:00:00Z","d":"1999-10-02T00:00:00.000+02:00"}"#,
             &unread,

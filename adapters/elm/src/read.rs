@@ -23,7 +23,7 @@ pub(crate) fn documents(
     ctx: &DecodeContext,
     sink: &mut Sink<'_>,
 ) -> Result<Reading, Unreadable> {
-    let unread = Unread::default();
+    let unread = Unread::up_to(ctx.limits.problems);
     scan::values(input, &ctx.limits, |bytes, line| {
         let mut reader = Reader { ctx, unread: &unread, id: String::new(), found: Found::default() };
         if let Err(problem) = reader.document(parse(bytes, line)?) {

@@ -7,8 +7,9 @@ use serde_json::Value;
 use silta_adapter::canonical;
 use silta_adapter::problem::Problem;
 use silta_adapter::record::{
-    Activity, Assessment, Attainment, Body, Coded, Credits, EndDate, FieldShare, Grade, GradeScale, Identifier,
-    Learner, LearningOutcome, Part, Record, RecordKey, RecordKind, ScaleGrade, Stackability, Text, Texts,
+    Activity, Amount, Assessment, Attainment, Body, Coded, Credits, Date, EndDate, FieldShare, Grade, GradeScale,
+    Identifier, Learner, LearningOutcome, Part, Record, RecordKey, RecordKind, ScaleGrade, Set, Stackability, Text,
+    Texts,
 };
 use smol_str::{SmolStr, ToSmolStr, format_smolstr};
 
@@ -91,7 +92,7 @@ struct Awarded {
 }
 
 impl Awarded {
-    fn read(node: &mut Node<'_>) -> (Self, Option<silta_adapter::record::Date>) {
+    fn read(node: &mut Node<'_>) -> (Self, Option<Date>) {
         let (title, process) = (node.get("title").cloned(), node.get("awardedBy").cloned());
         let mut on = None;
         let body = node.node("awardedBy").and_then(|mut process| {
@@ -220,16 +221,18 @@ impl Reader<'_> {
             }
         }
         let around = Around { learner: around.learner.clone(), expires_on: None };
-        let parts = parts
-            .into_iter()
-            .enumerate()
-            .map(|(nth, mut part)| {
-                let ects = part.node("creditReceived").and_then(credits);
-                Part { id: self.achievement(part, &around, &format!("{name}-{}", nth + 1)), ects }
-            })
-            .collect();
+        let mut contained = Set::default();
+        for (nth, mut part) in parts.into_iter().enumerate() {
+            if !part.is("LearningAchievement") {
+                let problem = Problem::error("unknown_claim", "a part is no learning achievement");
+                self.found.problems.push(problem.about(&self.found.records[at].head.key));
+                continue;
+            }
+            let ects = part.node("creditReceived").and_then(credits);
+            contained.0.push(Part { id: self.achievement(part, &around, &format!("{name}-{}", nth + 1)), ects });
+        }
         if let Some(Body::Attainment(body)) = &mut self.found.records[at].body {
-            body.parts = parts;
+            body.parts = contained;
         }
         id
     }
@@ -288,7 +291,7 @@ fn own_identifier(body: &mut Attainment, scheme: &str, notation: &str) -> bool {
 }
 
 /// The ECTS credits of a credit point; `None`, unread, in another framework.
-fn credits(mut node: Node<'_>) -> Option<silta_adapter::record::Amount> {
+fn credits(mut node: Node<'_>) -> Option<Amount> {
     let ects = node.get("framework").and_then(|f| f.get("id")).and_then(Value::as_str) == Some(terms::ECTS);
     let point = match node.get("point")? {
         Value::String(text) => text.parse().ok(),
