@@ -1,1 +1,30 @@
-//! The gateway.
+//! Silta: an interoperability gateway for study records.
+//!
+//! Every destination is owed what our records say it should hold. The queue is the set of debts. Reconciliation proves
+//! that what we believe is paid is really there, and turns what is not into debt again.
+//!
+//! | room | what happens there |
+//! |---|---|
+//! | [`config`] | one file, one struct per topic |
+//! | [`gateway`] | everything the rooms share, put together |
+//! | [`http`] | the HTTP interface: one file per endpoint |
+//! | [`exchange`] | records, journeys and the change feed given out |
+//! | [`access`] | who may do what, for which tenant |
+//! | [`intake`] | documents in, records kept |
+//! | [`delivery`] | debts are planned, claimed, sent, settled |
+//! | [`reconcile`] | what is there is compared with what was accepted |
+//! | [`ledger`] | what is known: records, versions, debts, loads, findings, audit |
+//! | [`vault`] | personal data sealed, pseudonyms made |
+//! | [`env`] | time and randomness, injected |
+
+pub mod access;
+pub mod config;
+pub mod delivery;
+pub mod env;
+pub mod exchange;
+pub mod gateway;
+pub mod http;
+pub mod intake;
+pub mod ledger;
+pub mod reconcile;
+pub mod vault;

@@ -1,2 +1,7 @@
 //! The `silta` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    silta::cli::main()
+}

@@ -201,6 +201,12 @@ pub trait Decode: Send + Sync {
     /// If the document is not well formed, breaks a bound or is of another format. Problems with single records go
     /// to the sink instead and the rest is kept.
     fn decode(&self, input: &mut dyn BufRead, ctx: &DecodeContext, sink: &mut Sink<'_>) -> Result<Reading, Unreadable>;
+
+    /// The form of a document by its first bytes, for formats that have several.
+    fn form(&self, head: &[u8]) -> Option<SmolStr> {
+        let _ = head;
+        None
+    }
 }
 
 /// All that encoding may look at besides the item.
@@ -260,6 +266,12 @@ pub trait Encode: Send + Sync {
     fn items(&self, records: &[Record]) -> (Vec<ItemPlan>, Vec<Problem>) {
         let plan = |(at, record): (usize, &Record)| ItemPlan { root: record.head.key.clone(), members: vec![at] };
         (records.iter().enumerate().filter(|(_, r)| !r.head.state.is_tombstone()).map(plan).collect(), Vec::new())
+    }
+
+    /// The form that holds records of these kinds, for formats that have several.
+    fn form_for(&self, kinds: &[RecordKind]) -> Option<SmolStr> {
+        let _ = kinds;
+        None
     }
 
     /// Starts a document. `form` asks for one of the forms the decoder reports.

@@ -7,21 +7,36 @@
 //! | `shape` | which element holds which field, said once for reading and writing |
 //! | [`decode`] | documents into records |
 //! | `encode` | records into documents |
+//! | [`soap`] | the reading service: what does the store hold about these learners? |
+//! | [`drop`] | loads dropped into a directory |
+//! | [`settings`] | the settings of a connection, and opening one |
+//! | `sandbox` | (feature `sandbox`) a simulated national store |
 
 pub mod decode;
+pub mod drop;
 mod encode;
 pub mod extensions;
 pub mod names;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+pub mod settings;
 mod shape;
+pub mod soap;
+#[cfg(test)]
+#[cfg(feature = "sandbox")]
+mod testing;
+mod verdicts;
 
 pub use shape::enrolment_id;
 
 use silta_adapter::adapter::{
-    Adapter, Decode, DecodeContext, Descriptor, DocumentWriter, Effect, Encode, EncodeContext, Grouping, Limits,
+    Adapter, BadSettings, Connected, Decode, DecodeContext, Descriptor, DocumentWriter, Effect, Encode, EncodeContext, Grouping, Limits,
     Reading, Sink, Unreadable, Withdraw,
 };
+use silta_adapter::SmolStr;
 use silta_adapter::record::RecordKind;
 use std::io::{self, BufRead, Write};
+use std::sync::Arc;
 
 /// The VIRTA adapter.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,7 +46,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
     name: "virta",
     summary: "VIRTA, Finland's national store of higher-education study records: XML, read by SOAP, replaced as a whole",
     media_types: &["application/xml", "text/xml"],
-    settings: None,
+    settings: Some(|| schemars::schema_for!(settings::Settings)),
     grouping: Grouping::Record,
     effect: Effect::ReplaceAll,
     withdraw: Withdraw::Absence,
@@ -59,6 +74,10 @@ impl Adapter for Virta {
     fn encoder(&self) -> Option<&dyn Encode> {
         Some(self)
     }
+
+    fn connect(&self, settings: &serde_json::Value) -> Result<Connected, BadSettings> {
+        settings::connect(settings, Arc::new(*self))
+    }
 }
 
 impl Decode for Virta {
@@ -69,9 +88,17 @@ impl Decode for Virta {
     fn decode(&self, input: &mut dyn BufRead, ctx: &DecodeContext, sink: &mut Sink<'_>) -> Result<Reading, Unreadable> {
         decode::decode(input, ctx, sink)
     }
+
+    fn form(&self, head: &[u8]) -> Option<SmolStr> {
+        decode::form(head).map(SmolStr::new_static)
+    }
 }
 
 impl Encode for Virta {
+    fn form_for(&self, kinds: &[RecordKind]) -> Option<SmolStr> {
+        Some(SmolStr::new_static(encode::form_for(kinds)))
+    }
+
     fn document<'a>(
         &'a self,
         out: &'a mut dyn Write,

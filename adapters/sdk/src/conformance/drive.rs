@@ -24,8 +24,23 @@ pub fn assert_law(
     cases: u32,
     refusals: f64,
 ) -> Outcome {
+    match try_law(adapter, mappings, vocabulary, cases, refusals, 1000) {
+        Ok(total) => total,
+        Err(reason) => panic!("{} breaks the law: {reason}", adapter.descriptor().name),
+    }
+}
+
+/// [`assert_law`] as a value, trying at most `shrinks` smaller learners when the law is broken.
+pub(super) fn try_law(
+    adapter: &dyn Adapter,
+    mappings: &Mappings,
+    vocabulary: &Vocabulary,
+    cases: u32,
+    refusals: f64,
+    shrinks: u32,
+) -> Result<Outcome, String> {
     let total = RefCell::new(Outcome::default());
-    let result = runner(cases).run(&any_learner(vocabulary), |records| {
+    let result = runner(cases, shrinks).run(&any_learner(vocabulary), |records| {
         *total.borrow_mut() += check_law(adapter, mappings, &records).map_err(TestCaseError::fail)?;
         Ok(())
     });
@@ -33,19 +48,23 @@ pub fn assert_law(
         Ok(()) => {}
         Err(TestError::Fail(reason, records)) => {
             let lines: Vec<String> = records.iter().filter_map(|r| serde_json::to_string(r).ok()).collect();
-            panic!("{} breaks the law: {reason}\nthe learner:\n{}", adapter.descriptor().name, lines.join("\n"));
+            return Err(format!("{reason}\nthe learner:\n{}", lines.join("\n")));
         }
-        Err(TestError::Abort(reason)) => panic!("the test itself failed: {reason}"),
+        Err(TestError::Abort(reason)) => return Err(format!("the test itself failed: {reason}")),
     }
     let total = total.into_inner();
     let share = total.refused as f64 / total.items.max(1) as f64;
-    assert!(total.items > 0, "no item was composed: does the vocabulary name kinds the adapter carries?");
-    assert!(share <= refusals, "{:.1} % of {} items are refused: little is tested", share * 100.0, total.items);
-    total
+    match total.items {
+        0 => Err("no item was composed: does the vocabulary name kinds the adapter carries?".to_owned()),
+        items if share > refusals => {
+            Err(format!("{:.1} % of {items} items are refused: little is tested", share * 100.0))
+        }
+        _ => Ok(total),
+    }
 }
 
-fn runner(cases: u32) -> TestRunner {
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
+fn runner(cases: u32, shrinks: u32) -> TestRunner {
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: shrinks, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
 }
 
@@ -87,7 +106,7 @@ pub fn assert_robust(adapter: &dyn Adapter, corpus: &[&[u8]]) {
         });
     let bytes =
         prop_oneof![proptest::collection::vec(any::<u8>(), 0..200), ".{0,100}".prop_map(String::into_bytes), spliced];
-    let result = runner(VARIANTS as u32).run(&bytes, |input| {
+    let result = runner(VARIANTS as u32, 1000).run(&bytes, |input| {
         survives(decoder, &input);
         Ok(())
     });

@@ -3,7 +3,7 @@
 use super::*;
 use crate::adapter::{
     Adapter, Decode, DecodeContext, Decoded, Descriptor, DocumentWriter, Effect, Encode, EncodeContext, Grouping,
-    Limits, NotWritten, Reading, Refusal, Sink, Unreadable, Withdraw,
+    ItemPlan, Limits, NotWritten, Reading, Refusal, Sink, Unreadable, Withdraw,
 };
 use crate::fidelity::{Change, Loss, LossRule};
 use crate::mapping::Mappings;
@@ -37,10 +37,13 @@ enum Fault {
     ReadsWhatItGets,
     GoesOnAfterAStop,
     BoundsNothing,
+    RootIsNotFirst,
+    MemberTwice,
 }
 
-/// Carries records as a JSON array and cannot hold credit weeks nor activities.
-struct Toy(Fault, AtomicUsize);
+/// Carries records as a JSON array and cannot hold credit weeks nor activities. Each record is an item, or all of a
+/// learner's make one.
+struct Toy(Fault, AtomicUsize, Grouping);
 
 const RULES: &[LossRule] = &[
     LossRule {
@@ -53,12 +56,14 @@ const RULES: &[LossRule] = &[
     LossRule { id: "title", kinds: &[], pattern: "/body/title/**", when: "never", reason: "for wrong declarations" },
 ];
 
-static TOY: Descriptor = Descriptor {
+static TOY: Descriptor = Descriptor { grouping: Grouping::Record, ..BUNDLE };
+
+const BUNDLE: Descriptor = Descriptor {
     name: "toy",
     summary: "An adapter for the tests of the kit.",
     media_types: &["application/json"],
     settings: None,
-    grouping: Grouping::Record,
+    grouping: Grouping::Learner,
     effect: Effect::Upsert,
     withdraw: Withdraw::None,
     readback: false,
@@ -68,12 +73,20 @@ static TOY: Descriptor = Descriptor {
 };
 
 fn toy(fault: Fault) -> Toy {
-    Toy(fault, AtomicUsize::new(0))
+    Toy(fault, AtomicUsize::new(0), Grouping::Record)
+}
+
+fn bundle(fault: Fault) -> Toy {
+    Toy(fault, AtomicUsize::new(0), Grouping::Learner)
 }
 
 impl Adapter for Toy {
     fn descriptor(&self) -> &Descriptor {
-        &TOY
+        static BUNDLED: Descriptor = BUNDLE;
+        match self.2 {
+            Grouping::Record => &TOY,
+            Grouping::Learner => &BUNDLED,
+        }
     }
     fn decoder(&self) -> Option<&dyn Decode> {
         Some(self)
@@ -137,6 +150,23 @@ impl Decode for Toy {
 }
 
 impl Encode for Toy {
+    fn items(&self, records: &[Record]) -> (Vec<ItemPlan>, Vec<Problem>) {
+        let held = |r: &Record| self.2 == Grouping::Record || r.head.key.kind != RecordKind::Activity;
+        let mut held: Vec<usize> = (0..records.len()).filter(|at| held(&records[*at])).collect();
+        let plan = |members: Vec<usize>| ItemPlan { root: records[members[0]].head.key.clone(), members };
+        if self.2 == Grouping::Record {
+            return (held.into_iter().map(|at| plan(vec![at])).collect(), Vec::new());
+        }
+        let mut plan = plan(held.clone());
+        match self.0 {
+            Fault::RootIsNotFirst => held.reverse(),
+            Fault::MemberTwice => held.push(0),
+            _ => {}
+        }
+        plan.members = held;
+        (vec![plan], Vec::new())
+    }
+
     fn document<'a>(
         &'a self,
         out: &'a mut dyn Write,
@@ -222,8 +252,8 @@ impl DocumentWriter for Pen<'_> {
     }
 }
 
-fn law(fault: Fault) -> Result<Outcome, String> {
-    outcome(|| assert_law(&toy(fault), &Mappings::default(), &Vocabulary::default(), 32, 0.5))
+fn law(toy: &Toy) -> Result<Outcome, String> {
+    super::drive::try_law(toy, &Mappings::default(), &Vocabulary::default(), 32, 0.5, 0)
 }
 
 /// The text of a panic as an error.
@@ -236,8 +266,24 @@ fn outcome<T>(run: impl FnOnce() -> T) -> Result<T, String> {
 
 #[test]
 fn an_honest_adapter_passes() {
-    let outcome = law(Fault::None).expect("honest");
+    let outcome = law(&toy(Fault::None)).expect("honest");
     assert!(outcome.items > 100 && outcome.losses > 5 && outcome.refused > 5, "{outcome:?}");
+}
+
+#[test]
+fn items_of_many_records_are_checked_whole() {
+    let outcome = law(&bundle(Fault::None)).expect("honest");
+    assert_eq!((outcome.items, outcome.refused), (32, 0));
+    assert!(outcome.losses > 5, "{outcome:?}");
+    for (fault, complaint) in [
+        (Fault::DropsSilently, "L1: the document does not hold"),
+        (Fault::GrowsEachTime, "L3: the projection encodes with a loss"),
+        (Fault::RootIsNotFirst, "the first member is not the root"),
+        (Fault::MemberTwice, "a member twice"),
+    ] {
+        let complained = law(&bundle(fault)).expect_err(&format!("{fault:?} passes"));
+        assert!(complained.contains(complaint), "{fault:?}: {complained}");
+    }
 }
 
 #[test]
@@ -258,7 +304,7 @@ fn a_broken_adapter_is_caught() {
         (Fault::TellsNames, "repeats a personal value"),
         (Fault::WritesTheRefused, "together: activity"),
     ] {
-        let complained = law(fault).expect_err(&format!("{fault:?} passes"));
+        let complained = law(&toy(fault)).expect_err(&format!("{fault:?} passes"));
         assert!(complained.contains(complaint), "{fault:?}: {complained}");
     }
 }

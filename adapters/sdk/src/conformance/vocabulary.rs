@@ -128,7 +128,8 @@ impl Vocabulary {
         self
     }
 
-    /// A last change to every record, for what depends on several fields (a natural key). Replaces the one before.
+    /// A last change to every record, for what depends on several fields (a natural key). Keys of study rights and
+    /// attainments are better left alone: others point at them. Replaces the change before.
     #[must_use]
     pub fn adjust(mut self, change: impl Fn(&mut Record) + Send + Sync + 'static) -> Self {
         self.adjust = Some(Arc::new(change));

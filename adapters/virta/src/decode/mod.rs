@@ -70,6 +70,25 @@ pub(crate) fn decode(input: &mut dyn BufRead, ctx: &DecodeContext, sink: &mut Si
     Ok(Reading { form: form.map(SmolStr::new_static), unread: document.notes.unread.into_iter().collect() })
 }
 
+/// The form of a document by its first bytes.
+pub(crate) fn form(mut head: &[u8]) -> Option<&'static str> {
+    let limits = Limits::default();
+    let mut xml = Xml::open(&mut head, &limits).ok()?;
+    let mut opening = Opening::default();
+    loop {
+        match xml.next().ok()? {
+            Token::Start => {
+                if let Some(payload) = opening.open(&mut xml).ok()? {
+                    return Some(payload.form());
+                }
+            }
+            Token::Text | Token::End => {}
+            Token::Eof => return None,
+        }
+        xml.text.clear();
+    }
+}
+
 fn unreadable(halt: Halt) -> Unreadable {
     match halt {
         Halt::Unreadable(unreadable) => unreadable,

@@ -164,6 +164,16 @@ impl Form {
     }
 }
 
+/// The form that holds records of these kinds: the list of a single kind, a `Virta` for several.
+pub(crate) fn form_for(kinds: &[RecordKind]) -> &'static str {
+    match kinds {
+        [RecordKind::Learner] => Form::Learners,
+        [kind] => Form::of(*kind),
+        _ => Form::AllData,
+    }
+    .root()
+}
+
 /// A document being written. A learner's block is held until it is over, so its rows may come in any order of kinds.
 pub(crate) struct Writer<'a> {
     out: &'a mut dyn Write,

@@ -1,0 +1,189 @@
+//! The simulated national store: takes loads from a directory, keeps them durably, serves SOAP reading, and does
+//! wrong what it is told to.
+//!
+//! | in its directory | what it is |
+//! |---|---|
+//! | `inbox/` | loads wait here, named `<anything>-<tenant>-<anything>.xml` |
+//! | `loaded/`, `refused/` | where they go |
+//! | `reports/` | one defect report (CSV) per load; only a heading if nothing is wrong |
+//! | `store/` | `<tenant>.<generation>.xml`: what is held, which is the last accepted load and nothing else |
+//!
+//! It differs from the real store in three ways: a load must be a `Virta` document in the default namespace; answers
+//! hold names, because they hold what was loaded; and identity codes of artificial people are taken.
+
+mod answer;
+mod damage;
+mod defect;
+mod faults;
+pub(crate) mod index;
+mod question;
+mod serve;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use defect::Defect;
+pub use faults::{BadFaults, Faults};
+pub use serve::PATH;
+pub use store::Loaded;
+
+use damage::Damage;
+use faults::Fate;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use silta_adapter::adapter::Decode;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::time::MissedTickBehavior;
+
+/// How a sandbox is run.
+#[derive(Clone)]
+pub struct SandboxOptions {
+    /// Where it keeps its state.
+    pub directory: PathBuf,
+    /// How often it looks into its inbox.
+    pub poll: Duration,
+    /// What its randomness starts from: the same seed and the same requests meet the same faults.
+    pub seed: u64,
+    /// Faults from the start.
+    pub faults: Faults,
+    /// The password callers must give; any if there is none.
+    pub password: Option<String>,
+    /// What loads must also be readable by; its errors refuse a load.
+    pub decoder: Option<Arc<dyn Decode>>,
+}
+
+impl SandboxOptions {
+    /// The usual sandbox in a directory: no faults, any password, the inbox looked at every second.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            poll: Duration::from_secs(1),
+            seed: 0,
+            faults: Faults::default(),
+            password: None,
+            decoder: None,
+        }
+    }
+}
+
+/// A simulated national store.
+pub struct Sandbox {
+    store: Store,
+    ticking: Mutex<()>,
+    faults: Mutex<Faults>,
+    rng: Mutex<StdRng>,
+    password: Option<String>,
+    poll: Duration,
+    answered: Mutex<BTreeMap<&'static str, usize>>,
+}
+
+/// Runs a sandbox until `shutdown`, answering on `listener`: reading at [`PATH`], `GET` and `POST /faults`, `/health`.
+///
+/// # Errors
+/// If its directory cannot be used, or the listener is open to other machines.
+pub async fn run(
+    options: SandboxOptions,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    Arc::new(Sandbox::open(options)?).serve(listener, shutdown).await
+}
+
+impl Sandbox {
+    /// Opens a sandbox with what it held before.
+    ///
+    /// # Errors
+    /// If its directory cannot be used.
+    pub fn open(options: SandboxOptions) -> io::Result<Self> {
+        Ok(Self {
+            store: Store::open(options.directory, options.decoder)?,
+            ticking: Mutex::default(),
+            faults: Mutex::new(options.faults),
+            rng: Mutex::new(StdRng::seed_from_u64(options.seed)),
+            password: options.password,
+            poll: options.poll,
+            answered: Mutex::default(),
+        })
+    }
+
+    /// Loads what waits in the inbox, then does the damage that is due. Says what became of each load.
+    ///
+    /// # Errors
+    /// If a file cannot be read or written; what was loaded before that stays loaded.
+    pub fn tick(&self) -> io::Result<Vec<Loaded>> {
+        let _one_at_a_time = lock(&self.ticking);
+        let waits = {
+            let mut faults = self.faults();
+            let waits = faults.delay_ticks > 0;
+            faults.delay_ticks = faults.delay_ticks.saturating_sub(1);
+            waits
+        };
+        let loaded = if waits { Vec::new() } else { self.store.load()? };
+        if !self.store.documents().is_empty() {
+            let due = self.faults().take_damage();
+            if due != Damage::default() {
+                self.store.damage(due, &mut *lock(&self.rng))?;
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// Answers on `listener` and looks into the inbox until `shutdown`.
+    ///
+    /// # Errors
+    /// If the listener is open to other machines, or fails.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        if !listener.local_addr()?.ip().is_loopback() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a sandbox listens on a loopback address only"));
+        }
+        let service = axum::serve(listener, serve::router(self.clone())).with_graceful_shutdown(shutdown);
+        tokio::select! {
+            ended = service.into_future() => ended,
+            failed = self.watch() => failed,
+        }
+    }
+
+    async fn watch(self: Arc<Self>) -> io::Result<()> {
+        let mut interval = tokio::time::interval(self.poll);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            let sandbox = self.clone();
+            for load in tokio::task::spawn_blocking(move || sandbox.tick()).await?? {
+                match load.generation {
+                    Some(generation) => tracing::info!(tenant = %load.tenant, generation, "load taken"),
+                    None => tracing::warn!(tenant = %load.tenant, defects = load.defects.len(), "load refused"),
+                }
+            }
+        }
+    }
+
+    /// How often an operation was answered since it was opened.
+    pub fn answered(&self, operation: &str) -> usize {
+        lock(&self.answered).get(operation).copied().unwrap_or_default()
+    }
+
+    fn fate(&self) -> (Fate, Faults) {
+        let faults = self.faults().clone();
+        (faults.fate(&mut *lock(&self.rng)), faults)
+    }
+
+    fn faults(&self) -> MutexGuard<'_, Faults> {
+        lock(&self.faults)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

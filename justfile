@@ -1,0 +1,37 @@
+# `just` lists the recipes. They are shorthands: scripts/ and .ci/run do the work.
+
+_default:
+    @just --list
+
+# every test; arguments go to cargo nextest run
+test *arguments:
+    scripts/test.sh {{ arguments }}
+
+# everything that has to hold before a merge
+ci:
+    .ci/run
+
+# format the code
+fmt:
+    cargo fmt --all
+
+# clippy, warnings denied
+lint:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# dependency policy, with a fresh advisory database (needs a network)
+deny:
+    cargo deny fetch db
+    cargo deny --workspace check
+
+# gateway, simulated national store and sample tenants
+demo *arguments:
+    cargo run --release --locked -- demo {{ arguments }}
+
+# write the files generated from the code
+generate:
+    scripts/generate.sh
+
+# benchmarks; arguments choose them
+bench *arguments:
+    cargo bench --locked {{ arguments }}

@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# Runs every test. On a fresh Debian machine with Rust it first installs what the tests need.
+#
+#   scripts/test.sh [ARGUMENTS FOR CARGO NEXTEST RUN]    e.g. scripts/test.sh -p silta-virta decode
+#
+#   CI=true            a missing tool fails instead of being skipped; nextest profile "ci"
+#   SILTA_SHARED=DIR   official schemas and real documents (default ../shared)
+#   SILTA_PYTHON=FILE  a Python that has contract-tests/requirements.txt (default: .venv, made here)
+#   SILTA_BROWSER=1    install Chromium too and hand it to the tests as SILTA_CHROMIUM
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+ci=${CI:-false}
+skipped=()
+
+say() { printf '\n== %s (%ds)\n' "$1" "$SECONDS"; }
+
+# Something the tests need cannot be had.
+missing() {
+    printf 'MISSING: %s\n' "$1" >&2
+    if [[ $ci == true ]]; then
+        echo 'CI=true: nothing may be skipped.' >&2
+        exit 1
+    fi
+    skipped+=("$1")
+}
+
+# as_root COMMAND…: runs it as root; false where we may not.
+as_root() {
+    if [[ $EUID -eq 0 ]]; then
+        "$@"
+    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+        sudo -n "$@"
+    else
+        return 1
+    fi
+}
+
+apt_updated=false
+# debian_package PACKAGE: installs it, if this is Debian and we may.
+debian_package() {
+    command -v apt-get >/dev/null || return 1
+    if [[ $apt_updated == false ]]; then
+        as_root apt-get update -qq || return 1
+        apt_updated=true
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1"
+}
+
+# need COMMAND PACKAGE WHAT_FOR
+need() {
+    command -v "$1" >/dev/null || debian_package "$2" || missing "$1 (Debian package $2): $3"
+}
+
+# The virtual environment: made once, and again when the requirements change.
+python_environment() {
+    local requirements=contract-tests/requirements.txt
+    cmp -s "$requirements" .venv/requirements.txt && return
+    command -v python3 >/dev/null || debian_package python3 || return 1
+    if ! python3 -c 'import ensurepip' 2>/dev/null; then
+        debian_package python3-venv || return 1
+    fi
+    python3 -m venv --clear .venv &&
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement "$requirements" &&
+        cp "$requirements" .venv/requirements.txt
+}
+
+say 'what the tests need'
+need xmllint libxml2-utils 'documents against the official XSD'
+if [[ -z ${SILTA_PYTHON:-} ]]; then
+    if python_environment; then
+        export SILTA_PYTHON=$PWD/.venv/bin/python
+    else
+        missing 'the Python environment .venv: credentials against the official SHACL shapes'
+    fi
+fi
+if [[ ${SILTA_BROWSER:-0} == 1 ]]; then
+    need chromium chromium 'the console in a browser'
+    SILTA_CHROMIUM=$(command -v chromium) && export SILTA_CHROMIUM
+fi
+export SILTA_SHARED=${SILTA_SHARED:-$PWD/../shared}
+[[ -d $SILTA_SHARED ]] || missing "official schemas and real documents (SILTA_SHARED=$SILTA_SHARED)"
+cargo nextest --version >/dev/null 2>&1 || cargo install cargo-nextest --locked
+
+profile=default
+if [[ $ci == true ]]; then
+    profile=ci
+fi
+scope=(--workspace)
+if [[ " $* " =~ ' -p '|' --package' ]]; then
+    scope=()
+fi
+say "tests (nextest profile $profile)"
+cargo nextest run "${scope[@]}" --locked --profile "$profile" "$@"
+
+if (($# == 0)); then
+    say 'documentation tests'
+    cargo test --doc --workspace --locked --quiet
+else
+    skipped+=('documentation tests (arguments were given)')
+fi
+
+say 'done'
+if ((${#skipped[@]})); then
+    printf 'SKIPPED: %s\n' "${skipped[@]}"
+fi

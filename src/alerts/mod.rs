@@ -1,0 +1,159 @@
+//! Operators are told, once, when something needs them, and once when it no longer does.
+
+use crate::delivery::DeliveryError;
+use crate::delivery::settle::micros;
+use crate::gateway::{Connection, Gateway};
+use crate::ledger::{ConnectionState, Figures, Micros};
+use serde::Serialize;
+use smol_str::SmolStr;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Something that needs an operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Alert {
+    /// A debt is older than it should be.
+    OldDebt,
+    /// A load waits for a decision.
+    HeldLoad,
+    /// A difference survived a repair.
+    PersistentFinding,
+    /// The destination fails, or our settings do: the breaker is open.
+    BreakerOpen,
+    /// Debts wait for somebody to fix them.
+    Refused,
+}
+
+/// An event as a webhook gets it. It carries figures only, never keys or content.
+#[derive(Debug, Clone, Serialize)]
+struct Event<'a> {
+    connection: &'a SmolStr,
+    tenant: &'a SmolStr,
+    alert: Alert,
+    /// `raised` or `cleared`.
+    change: &'static str,
+    at: Micros,
+    figures: &'a Figures,
+}
+
+/// What needs an operator now. Pure.
+pub fn alerts(figures: &Figures, state: &ConnectionState, now: Micros, oldest_debt: Micros) -> BTreeSet<Alert> {
+    use crate::ledger::DebtState::Refused;
+    [
+        (Alert::OldDebt, figures.oldest.is_some_and(|since| now - since > oldest_debt)),
+        (Alert::HeldLoad, figures.held_loads > 0),
+        (Alert::PersistentFinding, figures.persistent > 0),
+        (Alert::BreakerOpen, state.open_until.is_some_and(|until| until > now)),
+        (Alert::Refused, figures.in_state(Refused) > 0),
+    ]
+    .into_iter()
+    .filter_map(|(alert, holds)| holds.then_some(alert))
+    .collect()
+}
+
+/// Watches every connection until `stop` is cancelled.
+pub async fn watch(gateway: Arc<Gateway>, stop: CancellationToken) {
+    let http = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(Duration::from_secs(10))
+        .build();
+    let Ok(http) = http else { return };
+    let pause = crate::delivery::run::poll(&gateway);
+    while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+        for connection in &gateway.connections {
+            if let Err(e) = look(&gateway, connection, &http).await {
+                tracing::error!(connection = %connection.config.name, error = %e, "alerts could not be looked at");
+            }
+        }
+    }
+}
+
+/// Looks at a connection once and tells what changed. What was told is remembered, so that a restart does not repeat
+/// it; it is remembered only after it was told.
+async fn look(gateway: &Gateway, connection: &Connection, http: &reqwest::Client) -> Result<(), DeliveryError> {
+    const DAY: Micros = 86_400_000_000;
+    let name = &connection.config.name;
+    let now = gateway.now();
+    let figures = gateway.ledger.figures(name, now - DAY).await?;
+    let state = gateway.ledger.connection(name).await?;
+    gauges(name, &figures, now);
+    let current = alerts(&figures, &state, now, micros(gateway.config.alerts.oldest_debt_secs));
+    let fact = format!("alerts:{name}");
+    let told: BTreeSet<Alert> = match gateway.ledger.fact(&fact).await? {
+        Some(text) => serde_json::from_str(&text).unwrap_or_default(),
+        None => BTreeSet::new(),
+    };
+    let mut remembered = told.clone();
+    for (alert, change) in current
+        .difference(&told)
+        .map(|a| (*a, "raised"))
+        .chain(told.difference(&current).map(|a| (*a, "cleared")))
+    {
+        let event = Event { connection: name, tenant: &connection.config.tenant, alert, change, at: now, figures: &figures };
+        tracing::warn!(connection = %name, ?alert, change, "alert");
+        if tell(http, &connection.config.alert_webhook, &event).await {
+            if change == "raised" { remembered.insert(alert) } else { remembered.remove(&alert) };
+        }
+    }
+    if remembered != told {
+        gateway.ledger.set_fact(&fact, &serde_json::to_string(&remembered).unwrap_or_default()).await?;
+    }
+    Ok(())
+}
+
+fn gauges(name: &SmolStr, figures: &Figures, now: Micros) {
+    let oldest = figures.oldest.map_or(0, |since| (now - since).max(0)) as f64 / 1e6;
+    for (gauge, value) in [
+        ("silta_backlog", figures.backlog() as f64),
+        ("silta_oldest_debt_seconds", oldest),
+        ("silta_held_loads", figures.held_loads as f64),
+        ("silta_persistent_findings", figures.persistent as f64),
+    ] {
+        metrics::gauge!(gauge, "connection" => name.to_string()).set(value);
+    }
+}
+
+/// True if there is nobody to tell, or they were told.
+async fn tell(http: &reqwest::Client, webhook: &str, event: &Event<'_>) -> bool {
+    if webhook.is_empty() {
+        return true;
+    }
+    match http.post(webhook).json(event).send().await {
+        Ok(answer) => answer.status().is_success(),
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::DebtState;
+
+    #[test]
+    fn what_needs_an_operator() {
+        let state = ConnectionState {
+            name: "c".into(),
+            paused: false,
+            failures: 0,
+            open_until: None,
+            last_load: None,
+            last_reconciled: None,
+            planned_under: String::new(),
+        };
+        let quiet = Figures::default();
+        assert!(alerts(&quiet, &state, 100, 10).is_empty());
+        let busy = Figures {
+            oldest: Some(80),
+            held_loads: 1,
+            persistent: 2,
+            states: vec![(DebtState::Refused, 3)],
+            ..Figures::default()
+        };
+        let open = ConnectionState { open_until: Some(101), ..state };
+        assert_eq!(alerts(&busy, &open, 100, 10).len(), 5);
+        assert_eq!(alerts(&Figures { oldest: Some(95), ..Figures::default() }, &open, 101, 10), BTreeSet::new());
+    }
+}

@@ -1,0 +1,63 @@
+//! `silta doctor`: a configuration and its store, checked.
+
+use super::open::{ConfigFile, ledger, vault};
+use super::{Exit, Failure, Outcome};
+use crate::config::Config;
+use crate::env::{Rng, SystemClock};
+use crate::gateway::{Gateway, Parts};
+use crate::ledger::Access;
+use crate::ledger::memory::MemoryLedger;
+use crate::registry;
+use clap::Parser;
+use std::sync::Arc;
+
+/// Check a configuration and its store.
+#[derive(Debug, Parser)]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+pub(super) async fn run(args: &Args) -> Outcome {
+    let config = args.config.read()?;
+    let mut failed = false;
+    let mut tell = |what: &str, result: Result<String, Failure>| match result {
+        Ok(detail) => println!("ok    {what}{detail}"),
+        Err(failure) => {
+            failed = true;
+            println!("FAIL  {what}: {}", failure.message);
+        }
+    };
+    tell("configuration", Ok(format!(": {} tenants, {} connections", config.tenant.len(), config.connection.len())));
+    tell("mappings", registry::mappings(config.mappings.directory.as_deref()).map(|_| String::new()).map_err(Into::into));
+    tell("connections", connections(&config));
+    tell("key file", vault(&config, false, Rng::from_system()).map(|_| String::new()));
+    tell("store", store(&config).await);
+    Ok(if failed { Exit::Failed } else { Exit::Clean })
+}
+
+async fn store(config: &Config) -> Result<String, Failure> {
+    let ledger = ledger(config, false).await?;
+    let pending = ledger.pending_migrations().await?;
+    if pending > 0 {
+        return Err(format!("{pending} migrations are pending; run `silta migrate`").into());
+    }
+    ledger.integrity().await?;
+    let tokens = ledger.tokens().await?.len();
+    Ok(format!(": whole, {tokens} tokens"))
+}
+
+/// Opens every connection against a ledger in memory; nothing is sent.
+fn connections(config: &Config) -> Result<String, Failure> {
+    let rng = Rng::from_system();
+    let parts = Parts {
+        ledger: Arc::new(MemoryLedger::default()),
+        vault: Arc::new(crate::vault::Vault::new(&rng.bytes(), rng.clone())?),
+        clock: Arc::new(SystemClock),
+        rng,
+        registry: registry::adapters(),
+        mappings: Arc::new(registry::mappings(config.mappings.directory.as_deref())?),
+    };
+    let gateway = Gateway::new(config.clone(), parts)?;
+    Ok(format!(": {} open", gateway.connections.len()))
+}

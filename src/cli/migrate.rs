@@ -1,0 +1,23 @@
+//! `silta migrate`: the store brought to this version's form.
+
+use super::open::{ConfigFile, ledger, vault};
+use super::{Exit, Outcome};
+use crate::env::Rng;
+use clap::Parser;
+
+/// Bring the store to this version's form.
+#[derive(Debug, Parser)]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+pub(super) async fn run(args: &Args) -> Outcome {
+    let config = args.config.read()?;
+    let fresh = !config.store.sqlite_file()?.exists();
+    let ledger = ledger(&config, true).await?;
+    let steps = ledger.migrate().await?;
+    vault(&config, fresh, Rng::from_system())?;
+    println!("{}", if steps == 0 { "nothing to do".to_owned() } else { format!("steps taken: {steps}") });
+    Ok(Exit::Clean)
+}

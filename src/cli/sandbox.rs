@@ -1,0 +1,78 @@
+//! `silta sandbox`: simulated systems, each its own process with durable state.
+
+use super::{Exit, Outcome};
+use clap::{Parser, Subcommand};
+use silta_virta::sandbox::{PATH, SandboxOptions};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+
+/// Run a simulated system.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// A simulated VIRTA: takes loads from a directory, serves SOAP reading, does wrong what it is told to.
+    Virta(Virta),
+}
+
+/// A simulated VIRTA: takes loads from a directory, serves SOAP reading, does wrong what it is told to.
+#[derive(Debug, Parser)]
+pub struct Virta {
+    /// Where it keeps its state; loads are taken from `inbox` in it.
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Loopback address to serve on; port 0 for any.
+    #[arg(long, default_value = "127.0.0.1:8090")]
+    listen: String,
+    /// Milliseconds between looks into the inbox.
+    #[arg(long, default_value_t = 1000)]
+    poll_ms: u64,
+    /// What its randomness starts from.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// A fault from the start, as name=value; can be repeated.
+    #[arg(long, value_name = "FAULT")]
+    fault: Vec<String>,
+    /// The password callers must give; any if absent.
+    #[arg(long, env = "SILTA_SANDBOX_PASSWORD", hide_env_values = true)]
+    password: Option<String>,
+    /// End when standard input is closed and this many seconds have passed.
+    #[arg(long, value_name = "SECS")]
+    linger_secs: Option<u64>,
+}
+
+pub(super) async fn run(command: &Command) -> Outcome {
+    let Command::Virta(args) = command;
+    let mut options = SandboxOptions::new(&args.dir);
+    options.poll = Duration::from_millis(args.poll_ms.max(10));
+    options.seed = args.seed;
+    options.password.clone_from(&args.password);
+    options.decoder = Some(Arc::new(silta_virta::Virta::default()));
+    for fault in &args.fault {
+        options.faults.set(fault)?;
+    }
+    let listener = TcpListener::bind(&args.listen).await.map_err(|e| format!("cannot listen on {}: {e}", args.listen))?;
+    let address = listener.local_addr()?;
+    // One line that a starting process can wait for.
+    println!("http://{address}{PATH}");
+    std::io::stdout().flush()?;
+    let linger = args.linger_secs.map(Duration::from_secs);
+    silta_virta::sandbox::run(options, listener, async move {
+        tokio::select! {
+            () = super::stopped() => {}
+            () = orphaned(linger) => {}
+        }
+    })
+    .await?;
+    Ok(Exit::Clean)
+}
+
+/// Ends some time after standard input was closed: whoever started this process is gone.
+async fn orphaned(linger: Option<Duration>) {
+    let Some(linger) = linger else { return std::future::pending().await };
+    let mut rest = Vec::new();
+    let _ = tokio::io::stdin().read_to_end(&mut rest).await;
+    tokio::time::sleep(linger).await;
+}

@@ -1,0 +1,72 @@
+//! `silta serve`: the gateway.
+
+use super::open::{self, ConfigFile};
+use super::{Exit, Outcome};
+use crate::gateway::Gateway;
+use crate::{alerts, console, delivery, http, reconcile, telemetry};
+use clap::Parser;
+use std::future::IntoFuture;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Run the gateway.
+#[derive(Debug, Parser)]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+pub(super) async fn run(args: &Args) -> Outcome {
+    let config = args.config.read()?;
+    let telemetry = telemetry::start(&config.telemetry)?;
+    let gateway = open::gateway(config).await?;
+    let running = Running::start(gateway, Some(&telemetry)).await?;
+    tracing::info!(address = %running.address, "serving");
+    super::stopped().await;
+    tracing::info!("stopping");
+    running.stop().await;
+    Ok(Exit::Clean)
+}
+
+/// A gateway that serves and works.
+pub(super) struct Running {
+    pub(super) address: SocketAddr,
+    stop: CancellationToken,
+    work: tokio::task::JoinSet<()>,
+}
+
+impl Running {
+    /// Starts serving and working.
+    pub(super) async fn start(
+        gateway: Arc<Gateway>,
+        telemetry: Option<&telemetry::Guard>,
+    ) -> Result<Self, super::Failure> {
+        let listen = &gateway.config.server.listen;
+        let listener = TcpListener::bind(listen).await.map_err(|e| format!("cannot listen on {listen}: {e}"))?;
+        let address = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let mut work = delivery::run::start(&gateway, &stop);
+        work.spawn(reconcile::run::schedule(gateway.clone(), stop.clone()));
+        work.spawn(alerts::watch(gateway.clone(), stop.clone()));
+        let app = http::router(gateway.clone(), telemetry.map(|t| t.metrics().clone())).merge(console::router(gateway));
+        let service = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+        work.spawn(async move {
+            if let Err(e) = service.into_future().await {
+                tracing::error!(error = %e, "serving failed");
+            }
+        });
+        Ok(Self { address, stop, work })
+    }
+
+    /// Stops: what is being sent is finished, within bounds; whatever is not is taken up again by the next start.
+    pub(super) async fn stop(mut self) {
+        self.stop.cancel();
+        let all = async { while self.work.join_next().await.is_some() {} };
+        if tokio::time::timeout(Duration::from_secs(10), all).await.is_err() {
+            self.work.abort_all();
+        }
+    }
+}

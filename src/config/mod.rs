@@ -1,0 +1,337 @@
+//! The configuration: one TOML file, one struct per topic, unknown keys are errors.
+//!
+//! `config/silta.toml` shows every key with its meaning, unit and default.
+
+mod connection;
+
+pub use connection::{Connection, RepairPolicy, Rule};
+
+use serde::Deserialize;
+use smol_str::SmolStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The whole configuration.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The gateway's own HTTP server.
+    pub server: Server,
+    /// Where the ledger lives.
+    pub store: Store,
+    /// The secret of sealed contents and pseudonyms.
+    pub vault: Vault,
+    /// Logs, metrics, traces.
+    pub telemetry: Telemetry,
+    /// Bounds on what is pushed.
+    pub intake: Intake,
+    /// Code lists and crosswalks.
+    pub mappings: Mappings,
+    /// Pace and patience of deliveries.
+    pub delivery: Delivery,
+    /// Pace of reconciliations.
+    pub reconcile: Reconcile,
+    /// When operators are told.
+    pub alerts: Alerts,
+    /// Who may send records.
+    pub tenant: Vec<Tenant>,
+    /// Where records go.
+    pub connection: Vec<Connection>,
+}
+
+/// The configuration is not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum BadConfig {
+    /// The file cannot be read.
+    #[error("the configuration {file} cannot be read: {reason}")]
+    File {
+        /// Which file.
+        file: String,
+        /// Why.
+        reason: String,
+    },
+    /// The text is not a configuration.
+    #[error("the configuration is not valid: {0}")]
+    Shape(#[from] toml::de::Error),
+    /// Parts contradict each other.
+    #[error("the configuration is not valid: {0}")]
+    Meaning(String),
+}
+
+impl Config {
+    /// Reads and checks a configuration file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, holds an unknown key or a wrong value, or contradicts itself.
+    pub fn read(file: &Path) -> Result<Self, BadConfig> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|e| BadConfig::File { file: file.display().to_string(), reason: e.to_string() })?;
+        Self::from_toml(&text)
+    }
+
+    /// Reads and checks a configuration.
+    ///
+    /// # Errors
+    /// If it holds an unknown key or a wrong value, or contradicts itself.
+    pub fn from_toml(text: &str) -> Result<Self, BadConfig> {
+        let config: Self = toml::from_str(text)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), BadConfig> {
+        let twice = |mut names: Vec<&SmolStr>, what: &str| {
+            names.sort();
+            match names.windows(2).find(|pair| pair[0] == pair[1]) {
+                Some(pair) => Err(BadConfig::Meaning(format!("the {what} {} is there twice", pair[0]))),
+                None => Ok(()),
+            }
+        };
+        twice(self.tenant.iter().map(|t| &t.code).collect(), "tenant")?;
+        twice(self.connection.iter().map(|c| &c.name).collect(), "connection")?;
+        for connection in &self.connection {
+            if self.tenant(&connection.tenant).is_none() {
+                return Err(BadConfig::Meaning(format!(
+                    "connection {} is for tenant {}, which is not listed",
+                    connection.name, connection.tenant
+                )));
+            }
+            if !connection.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+                return Err(BadConfig::Meaning(format!(
+                    "connection {}: a name is made of letters, digits, - and _",
+                    connection.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The tenant of this code.
+    pub fn tenant(&self, code: &str) -> Option<&Tenant> {
+        self.tenant.iter().find(|t| t.code == code)
+    }
+}
+
+/// The gateway's own HTTP server.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Address to listen on.
+    pub listen: String,
+    /// Largest body of a push, in bytes.
+    pub max_body_bytes: u64,
+    /// Longest time for one request, in seconds.
+    pub request_timeout_secs: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8080".into(), max_body_bytes: 1 << 30, request_timeout_secs: 600 }
+    }
+}
+
+/// Where the ledger lives.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// `sqlite:<file>`.
+    pub url: String,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { url: "sqlite:silta.db".into() }
+    }
+}
+
+impl Store {
+    /// The file of an SQLite store.
+    ///
+    /// # Errors
+    /// If the URL names another store.
+    pub fn sqlite_file(&self) -> Result<PathBuf, BadConfig> {
+        match self.url.strip_prefix("sqlite:") {
+            Some(file) if !file.is_empty() => Ok(file.trim_start_matches("//").into()),
+            _ => Err(BadConfig::Meaning("store.url must be sqlite:<file>".into())),
+        }
+    }
+}
+
+/// The secret of sealed contents and pseudonyms.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Vault {
+    /// File of 64 hexadecimal digits; made at the first start.
+    pub key_file: PathBuf,
+}
+
+impl Default for Vault {
+    fn default() -> Self {
+        Self { key_file: "silta.key".into() }
+    }
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object per line.
+    #[default]
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Logs, metrics, traces.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Telemetry {
+    /// Level, or a filter such as `info,silta=debug`.
+    pub log: String,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// OTLP/HTTP endpoint for traces; none if empty.
+    pub otlp_endpoint: String,
+    /// Name under which traces are sent.
+    pub service_name: String,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            log: "info".into(),
+            log_format: LogFormat::Json,
+            otlp_endpoint: String::new(),
+            service_name: "silta".into(),
+        }
+    }
+}
+
+/// Bounds on what is pushed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Intake {
+    /// Records kept in one transaction.
+    pub batch: usize,
+    /// Largest single record, in bytes.
+    pub max_record_bytes: usize,
+    /// Deepest nesting.
+    pub max_depth: usize,
+    /// Largest share of a tenant's records that a complete push may remove without confirmation, 0–1.
+    pub shrink_share: f64,
+}
+
+impl Default for Intake {
+    fn default() -> Self {
+        Self { batch: 500, max_record_bytes: 4 << 20, max_depth: 64, shrink_share: 0.05 }
+    }
+}
+
+/// Code lists and crosswalks.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mappings {
+    /// Directory whose `*.toml` files replace the built-in ones of the same name.
+    pub directory: Option<PathBuf>,
+}
+
+/// Pace and patience of deliveries.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Delivery {
+    /// Length of a lease, in seconds; must outlast a destination's request timeout.
+    pub lease_secs: u64,
+    /// Debts claimed at once.
+    pub batch: u32,
+    /// Wait after the first failure, in seconds.
+    pub first_backoff_secs: u64,
+    /// Longest wait, in seconds.
+    pub max_backoff_secs: u64,
+    /// Longest `Retry-After` that is honoured, in seconds.
+    pub max_retry_after_secs: u64,
+    /// Failures in a row that open the breaker.
+    pub breaker_failures: i64,
+    /// How long the breaker stays open, in seconds.
+    pub breaker_cooldown_secs: u64,
+    /// How often queues are looked at when nothing wakes them, in seconds.
+    pub poll_secs: u64,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self {
+            lease_secs: 120,
+            batch: 50,
+            first_backoff_secs: 1,
+            max_backoff_secs: 3600,
+            max_retry_after_secs: 36_000,
+            breaker_failures: 5,
+            breaker_cooldown_secs: 60,
+            poll_secs: 5,
+        }
+    }
+}
+
+/// Pace of reconciliations.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reconcile {
+    /// How often a connection is reconciled, in seconds, unless it says otherwise; 0 for never.
+    pub every_secs: u64,
+    /// How long after a delivery a difference is not yet an error, in seconds.
+    pub settle_secs: u64,
+}
+
+impl Default for Reconcile {
+    fn default() -> Self {
+        Self { every_secs: 86_400, settle_secs: 86_400 }
+    }
+}
+
+/// When operators are told.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Alerts {
+    /// Age of the oldest debt that raises an alert, in seconds.
+    pub oldest_debt_secs: u64,
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        Self { oldest_debt_secs: 86_400 }
+    }
+}
+
+/// Who may send records.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tenant {
+    /// Code of the institution (Finland: *oppilaitosnumero*).
+    pub code: SmolStr,
+    /// Its name, for people.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// Seconds as a duration.
+pub fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_keys_and_contradictions_are_errors() {
+        for (text, needle) in [
+            ("[server]\nlisten = 'x'\nport = 1\n", "unknown field `port`"),
+            ("[[connection]]\nname='a'\ntenant='1'\nadapter='virta'\n", "tenant 1, which is not listed"),
+            ("[[tenant]]\ncode='1'\n[[tenant]]\ncode='1'\n", "the tenant 1 is there twice"),
+            ("[[tenant]]\ncode='1'\n[[connection]]\nname='a/b'\ntenant='1'\nadapter='virta'\n", "a name is made of"),
+        ] {
+            let error = Config::from_toml(text).expect_err(text).to_string();
+            assert!(error.contains(needle), "{error}");
+        }
+    }
+}

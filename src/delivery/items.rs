@@ -1,0 +1,159 @@
+//! Sends debts one by one, lane by lane.
+
+use super::DeliveryError;
+use super::settle::{Health, after, micros, settling};
+use crate::gateway::{Connection, Gateway};
+use crate::ledger::{Attempt, ClaimedDebt, Settled, Settlement, Wanted};
+use silta_adapter::adapter::{Document, Load, NotWritten};
+use silta_adapter::delivery::{Judgement, Verdict};
+use silta_adapter::problem::Fixer;
+use silta_adapter::record::Record;
+
+/// What one round over a lane came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Round {
+    /// Debts tried.
+    pub tried: u64,
+    /// True if there was a lane to work on.
+    pub worked: bool,
+}
+
+/// Claims the next due lane of a connection, sends its debts in order and settles them. A failure that passes ends the
+/// round: the rest of the lane waits with it, other lanes do not.
+///
+/// # Errors
+/// If the ledger fails or a content cannot be opened. A lost lease is not an error: somebody else has the lane.
+pub async fn round(gateway: &Gateway, connection: &Connection) -> Result<Round, DeliveryError> {
+    let pace = &gateway.config.delivery;
+    let now = gateway.now();
+    let lease = now + micros(pace.lease_secs);
+    let Some(claim) = gateway.ledger.claim(&connection.config.name, now, lease, pace.batch).await? else {
+        return Ok(Round::default());
+    };
+    let mut settled = Settled {
+        lane: claim.lane,
+        token: claim.token,
+        at: now,
+        next: now,
+        debts: Vec::with_capacity(claim.debts.len()),
+    };
+    let mut health = Health::Good;
+    let mut tried = 0;
+    for debt in &claim.debts {
+        connection.paced().await;
+        let started = gateway.now();
+        gateway.ledger.renew(claim.lane, claim.token, started + micros(pace.lease_secs)).await?;
+        let judgement = send(gateway, connection, debt).await?;
+        tried += 1;
+        let at = gateway.now();
+        gateway
+            .ledger
+            .attempted(&Attempt {
+                debt: Some(debt.id),
+                load: None,
+                connection: connection.config.name.clone(),
+                at: started,
+                took: at - started,
+                verdict: judgement.verdict,
+                cause: judgement.cause.clone(),
+                reason: judgement.reason.clone(),
+            })
+            .await?;
+        let jitter = gateway.rng.below(1000) as f64 / 1000.0;
+        let descriptor = connection.adapter.descriptor();
+        let outcome = settling(&judgement, descriptor, connection.readback(), debt.attempts, pace, jitter);
+        settled.debts.push(Settlement {
+            debt: debt.id,
+            generation: debt.generation,
+            state: outcome.state,
+            fixer: outcome.fixer,
+            reason: judgement.reason,
+        });
+        health = outcome.health;
+        settled.at = at;
+        settled.next = at;
+        if let Some(wait) = outcome.wait {
+            settled.next = at + wait;
+            break;
+        }
+    }
+    if tried > 0 {
+        let before = gateway.ledger.connection(&connection.config.name).await?;
+        let now = gateway.now();
+        let state = after(before.clone(), health, now, pace);
+        if state != before {
+            gateway.ledger.set_connection(&state).await?;
+        }
+    }
+    gateway.ledger.settle(&settled).await?;
+    Ok(Round { tried, worked: true })
+}
+
+async fn send(gateway: &Gateway, connection: &Connection, debt: &ClaimedDebt) -> Result<Judgement, DeliveryError> {
+    let Some(deliver) = &connection.connected.deliver else {
+        return Ok(judged(Verdict::Misconfigured, Fixer::Configuration, "the connection has nowhere to deliver to"));
+    };
+    let Some(content) = &debt.content else {
+        return Ok(judged(Verdict::Refused, Fixer::Operator, "the content was erased"));
+    };
+    let mut records = open_item(gateway, content)?;
+    let withdrawal = debt.wanted == Wanted::Absent;
+    if withdrawal {
+        for record in &mut records {
+            record.head.state = if debt.record_state.is_tombstone() {
+                debt.record_state
+            } else {
+                silta_adapter::record::State::Deleted
+            };
+        }
+    }
+    let document = match encode(gateway, connection, &records, debt.generation) {
+        Ok(document) => document,
+        Err(NotWritten::Refused(refusal)) => {
+            return Ok(judged(Verdict::Refused, Fixer::Sender, &refusal.to_string()));
+        }
+        Err(NotWritten::Io(e)) => return Err(e.into()),
+    };
+    let load = Load {
+        idempotency_key: format!("{}-{}-{}", connection.config.name, debt.item, debt.generation),
+        tenant: debt.tenant.clone(),
+        document: Document::Bytes(document),
+        withdrawal,
+    };
+    Ok(deliver.deliver(&load).await)
+}
+
+fn encode(
+    gateway: &Gateway,
+    connection: &Connection,
+    records: &[Record],
+    generation: i64,
+) -> Result<Vec<u8>, NotWritten> {
+    let encoder = connection.encoder().map_err(|e| NotWritten::Io(std::io::Error::other(e.to_string())))?;
+    let mut document = Vec::new();
+    let mut writer = encoder.document(&mut document, None, gateway.encode_context(generation))?;
+    writer.write(records)?;
+    writer.finish()?;
+    Ok(document)
+}
+
+/// Opens the content of an item: one record, or the list of records of a projection.
+///
+/// # Errors
+/// If the vault cannot open it.
+pub fn open_item(gateway: &Gateway, content: &[u8]) -> Result<Vec<Record>, DeliveryError> {
+    #[derive(serde::Deserialize)]
+    #[serde(untagged)]
+    enum Item {
+        Many(Vec<Record>),
+        One(Box<Record>),
+    }
+    Ok(match gateway.vault.open_json(content)? {
+        Item::Many(records) => records,
+        Item::One(record) => vec![*record],
+    })
+}
+
+fn judged(verdict: Verdict, fixer: Fixer, reason: &str) -> Judgement {
+    Judgement { verdict, fixer: Some(fixer), reason: reason.to_owned(), cause: "gateway".into(), retry_after: None }
+}

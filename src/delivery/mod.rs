@@ -1,0 +1,47 @@
+//! Debts are paid here: planned, claimed, sent, settled.
+//!
+//! | file | what it does | I/O |
+//! |---|---|---|
+//! | [`rules`] | which records a connection carries | no |
+//! | [`plan`] | what is owed for a dirty item | decision no, shell yes |
+//! | [`settle`] | what a verdict makes of a debt; backoff; breaker | no |
+//! | [`items`] | sends debts one by one, lane by lane | shell |
+//! | [`carry`] | what a whole load carries for each item; the shrink guard | no |
+//! | [`walk`] | a connection's holdings, learner by learner | shell |
+//! | [`load`] | builds and sends whole loads | shell |
+//! | [`run`] | the loops that keep all of it going | shell |
+
+pub mod carry;
+pub mod items;
+pub mod load;
+pub mod plan;
+pub mod rules;
+pub mod run;
+pub mod settle;
+pub mod walk;
+
+use crate::ledger::LedgerError;
+use crate::vault::VaultError;
+
+/// Delivery could not go on. Nothing is lost: debts stay as they are and the work is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Content could not be opened.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The connection's adapter cannot do what delivery needs.
+    #[error(transparent)]
+    Config(#[from] crate::config::BadConfig),
+    /// A load could not be written.
+    #[error("the load cannot be written: {0}")]
+    Spool(#[from] std::io::Error),
+}
+
+impl From<silta_adapter::adapter::NotWritten> for DeliveryError {
+    fn from(e: silta_adapter::adapter::NotWritten) -> Self {
+        Self::Spool(std::io::Error::other(e.to_string()))
+    }
+}

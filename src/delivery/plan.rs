@@ -1,0 +1,182 @@
+//! What is owed for a dirty item.
+
+use super::DeliveryError;
+use super::rules::route;
+use crate::gateway::{Connection, Gateway};
+use crate::ledger::{DebtState, Decision, DirtyItem, NewProblem, Outcome, Plan, ProblemReading, RecordId, Wanted};
+use crate::vault::Vault;
+use silta_adapter::adapter::{Adapter, DecodeContext, Decoded, EncodeContext, Limits, Refusal};
+use silta_adapter::canonical::Digest;
+use silta_adapter::fidelity::Loss;
+use silta_adapter::problem::{Fixer, Problem, Severity};
+use silta_adapter::record::Record;
+
+/// What a destination will hold of an item, and what it will not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Projection {
+    /// What will be read back. `None` where it is the item itself.
+    pub records: Option<Vec<Record>>,
+    /// What the document does not hold as the records say it.
+    pub losses: Vec<Loss>,
+}
+
+/// The projection of an item through an adapter: what decoding its document gives.
+///
+/// # Errors
+/// If the format cannot hold the item.
+pub fn project(adapter: &dyn Adapter, item: &[Record], ctx: EncodeContext<'_>) -> Result<Projection, Refusal> {
+    let internal =
+        |what: &str| Refusal::from(Problem::new("not_projected", Severity::Error, Fixer::Configuration, what));
+    let (Some(encoder), Some(decoder)) = (adapter.encoder(), adapter.decoder()) else {
+        return Err(internal("the adapter cannot both write and read"));
+    };
+    let encoded = encoder.encode(item, ctx)?;
+    if encoded.losses.is_empty() {
+        return Ok(Projection { records: None, losses: Vec::new() });
+    }
+    let Some(root) = item.first() else { return Err(internal("the item is empty")) };
+    let decode = DecodeContext {
+        tenant: root.head.key.tenant.clone(),
+        source: root.head.key.source.clone(),
+        limits: Limits::default(),
+    };
+    let mut records = Vec::new();
+    let read = decoder.decode(&mut encoded.document.as_slice(), &decode, &mut |found| {
+        if let Decoded::Record(record, _) = found {
+            records.push(*record);
+        }
+        Ok(())
+    });
+    match read {
+        Ok(_) => Ok(Projection { records: Some(records), losses: encoded.losses }),
+        Err(_) => Err(internal("the adapter cannot read what it wrote")),
+    }
+}
+
+/// What is known of a dirty item besides its record.
+#[derive(Debug, Clone, Copy)]
+pub struct Before {
+    /// How the version that stands came about.
+    pub outcome: Outcome,
+    /// Digest of what was last accepted.
+    pub sent: Option<Digest>,
+    /// Digest of what was last seen there.
+    pub confirmed: Option<Digest>,
+    /// The debt's state.
+    pub state: DebtState,
+}
+
+impl From<&DirtyItem> for Before {
+    fn from(item: &DirtyItem) -> Self {
+        Self { outcome: item.outcome, sent: item.sent, confirmed: item.confirmed, state: item.state }
+    }
+}
+
+/// What is owed for an item, and the problems to tell its sender. Pure.
+pub fn decide(
+    gateway: &Gateway,
+    connection: &Connection,
+    record: Option<&Record>,
+    before: Before,
+) -> (Decision, Vec<Problem>) {
+    if before.state == DebtState::Barred {
+        return (Decision::Settle { wanted: Wanted::Absent, state: DebtState::Barred }, Vec::new());
+    }
+    let routed = record.is_some_and(|r| {
+        !r.head.state.is_tombstone() && route(r, &connection.config, connection.adapter.descriptor()).send
+    });
+    let Some(record) = record.filter(|_| routed) else {
+        let decision = match before.sent.or(before.confirmed) {
+            Some(digest) => Decision::Owe { wanted: Wanted::Absent, digest, content: None, losses: None },
+            None => Decision::Settle { wanted: Wanted::Absent, state: DebtState::Settled },
+        };
+        return (decision, Vec::new());
+    };
+    if connection.config.hold_reverted && before.outcome == Outcome::Reverted {
+        let reason = "the record says again what an older version said; held for an operator".to_owned();
+        return (Decision::Refuse { fixer: Fixer::Operator, reason }, Vec::new());
+    }
+    let item = std::slice::from_ref(record);
+    match project(&*connection.adapter, item, gateway.encode_context(0)) {
+        Ok(projection) => (owe(&gateway.vault, record, projection, before), Vec::new()),
+        Err(Refusal(problems)) => {
+            let first = problems.first();
+            let decision = Decision::Refuse {
+                fixer: first.map_or(Fixer::Sender, |p| p.fixer),
+                reason: first.map_or_else(|| "the destination cannot hold it".to_owned(), |p| p.message.clone()),
+            };
+            (decision, problems)
+        }
+    }
+}
+
+fn owe(vault: &Vault, record: &Record, projection: Projection, before: Before) -> Decision {
+    let digest = match &projection.records {
+        None => vault.digest_key().record(record),
+        Some(records) => vault.digest_key().records(records),
+    };
+    let settled = |state| Decision::Settle { wanted: Wanted::Present, state };
+    if before.confirmed == Some(digest) && before.sent == Some(digest) {
+        return settled(DebtState::Confirmed);
+    }
+    if before.sent == Some(digest) && matches!(before.state, DebtState::Sent | DebtState::Unverifiable) {
+        return settled(before.state);
+    }
+    Decision::Owe {
+        wanted: Wanted::Present,
+        digest,
+        content: projection.records.map(|records| vault.seal_json(&records)),
+        losses: (!projection.losses.is_empty()).then(|| vault.seal_json(&projection.losses)),
+    }
+}
+
+/// Plans the dirty items of a connection until none is left. Returns how many were planned.
+///
+/// # Errors
+/// If the ledger fails or a content cannot be opened.
+pub async fn plan_all(gateway: &Gateway, connection: &Connection) -> Result<u64, DeliveryError> {
+    const BATCH: u32 = 500;
+    let mut planned = 0;
+    loop {
+        let dirty = gateway.ledger.dirty(&connection.config.name, BATCH).await?;
+        if dirty.is_empty() {
+            return Ok(planned);
+        }
+        let mut plans = Vec::with_capacity(dirty.len());
+        let mut told = Vec::new();
+        for item in &dirty {
+            let record: Option<Record> =
+                item.record.content.as_deref().map(|c| gateway.vault.open_json(c)).transpose()?;
+            // The head's state is the ledger's: a withdrawal by id leaves the sealed content as it was.
+            let record = record.map(|mut r| {
+                r.head.state = item.record.state;
+                r
+            });
+            let (decision, problems) = decide(gateway, connection, record.as_ref(), item.into());
+            told.extend(problems.into_iter().map(|p| new_problem(&gateway.vault, Some(item.record.id), &p)));
+            plans.push(Plan { debt: item.debt, mark: item.mark, decision });
+        }
+        let now = gateway.now();
+        gateway.ledger.plan(&connection.config.name, now, &plans).await?;
+        let reading = ProblemReading {
+            tenant: connection.config.tenant.clone(),
+            at: now,
+            origin: connection.config.name.clone(),
+            records: dirty.iter().map(|item| item.record.id).collect(),
+            problems: told,
+        };
+        gateway.ledger.settle_problems(&reading).await?;
+        planned += dirty.len() as u64;
+    }
+}
+
+/// A problem as the ledger takes it.
+pub fn new_problem(vault: &Vault, record: Option<RecordId>, problem: &Problem) -> NewProblem {
+    NewProblem {
+        record,
+        code: problem.code.clone(),
+        severity: problem.severity,
+        fixer: problem.fixer,
+        content: vault.seal_json(problem),
+    }
+}

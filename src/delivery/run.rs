@@ -1,0 +1,91 @@
+//! The loops that keep deliveries going.
+
+use super::plan::plan_all;
+use super::settle::{micros, usable};
+use super::{DeliveryError, items, load};
+use crate::gateway::{Connection, Gateway};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Starts the loops of every connection: one that plans and, for each lane worked on at once, one that sends; and one
+/// that takes back leases of processes that died. They end when `stop` is cancelled, after what they are sending.
+pub fn start(gateway: &Arc<Gateway>, stop: &CancellationToken) -> JoinSet<()> {
+    let mut loops = JoinSet::new();
+    for connection in &gateway.connections {
+        let senders = if connection.replaces_all() { 1 } else { connection.config.concurrency.max(1) };
+        loops.spawn(every(gateway.clone(), connection.clone(), stop.clone(), Work::Plan));
+        for _ in 0..senders {
+            loops.spawn(every(gateway.clone(), connection.clone(), stop.clone(), Work::Send));
+        }
+    }
+    let (gateway, stop) = (gateway.clone(), stop.clone());
+    loops.spawn(async move {
+        let pause = Duration::from_secs(gateway.config.delivery.lease_secs.clamp(1, 30));
+        while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+            if let Err(e) = gateway.ledger.reap(gateway.now()).await {
+                tracing::error!(error = %e, "leases could not be taken back");
+            }
+        }
+    });
+    loops
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    Plan,
+    Send,
+}
+
+/// Works as long as there is something to do, then waits for the bell or the next look.
+async fn every(gateway: Arc<Gateway>, connection: Arc<Connection>, stop: CancellationToken, work: Work) {
+    let poll = Duration::from_secs(gateway.config.delivery.poll_secs.max(1));
+    while !stop.is_cancelled() {
+        let rung = connection.bell.notified();
+        tokio::pin!(rung);
+        // Registered before working, so that a ring while working is not missed.
+        rung.as_mut().enable();
+        let worked = match work {
+            Work::Plan => plan(&gateway, &connection).await,
+            Work::Send => send(&gateway, &connection).await,
+        };
+        match worked {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(DeliveryError::Ledger(crate::ledger::LedgerError::LeaseLost)) => continue,
+            Err(e) => tracing::error!(connection = %connection.config.name, ?work, error = %e, "delivery failed"),
+        }
+        tokio::select! {
+            () = rung => {}
+            () = tokio::time::sleep(poll) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
+async fn plan(gateway: &Gateway, connection: &Connection) -> Result<bool, DeliveryError> {
+    let planned = plan_all(gateway, connection).await?;
+    if planned > 0 {
+        connection.bell.notify_waiters();
+    }
+    Ok(planned > 0)
+}
+
+async fn send(gateway: &Arc<Gateway>, connection: &Arc<Connection>) -> Result<bool, DeliveryError> {
+    let state = gateway.ledger.connection(&connection.config.name).await?;
+    if !usable(&state, gateway.now()) || connection.connected.deliver.is_none() {
+        return Ok(false);
+    }
+    let round = if connection.replaces_all() {
+        load::round(gateway, connection).await?
+    } else {
+        items::round(gateway, connection).await?
+    };
+    Ok(round.worked)
+}
+
+/// The length of a poll, for those that wait for deliveries.
+pub fn poll(gateway: &Gateway) -> Duration {
+    Duration::from_micros(u64::try_from(micros(gateway.config.delivery.poll_secs)).unwrap_or(1_000_000))
+}

@@ -1,0 +1,160 @@
+//! The gateway put together: the ledger, the vault, the adapters and the open connections that all rooms share.
+
+use crate::config::{self, BadConfig, Config};
+use crate::env::{Clock, Rng};
+use crate::ledger::{DebtTarget, LaneBy, Ledger, Micros};
+use crate::vault::Vault;
+use governor::{DefaultDirectRateLimiter, Quota};
+use silta_adapter::adapter::{Adapter, Connected, Effect, Encode, EncodeContext, Registry};
+use silta_adapter::mapping::Mappings;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Everything the rooms share.
+pub struct Gateway {
+    /// The configuration.
+    pub config: Config,
+    /// What is known.
+    pub ledger: Arc<dyn Ledger>,
+    /// Seals personal data.
+    pub vault: Arc<Vault>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives randomness.
+    pub rng: Rng,
+    /// The adapters.
+    pub registry: Registry,
+    /// Code lists and crosswalks.
+    pub mappings: Arc<Mappings>,
+    /// The open connections.
+    pub connections: Vec<Arc<Connection>>,
+}
+
+/// An open connection.
+pub struct Connection {
+    /// How it is configured.
+    pub config: config::Connection,
+    /// The adapter it uses.
+    pub adapter: Arc<dyn Adapter>,
+    /// What it can do.
+    pub connected: Connected,
+    /// Rung when something may be owed.
+    pub bell: Notify,
+    limiter: Option<DefaultDirectRateLimiter>,
+}
+
+impl Connection {
+    /// Waits for this connection's turn under its rate limit.
+    pub async fn paced(&self) {
+        if let Some(limiter) = &self.limiter {
+            limiter.until_ready().await;
+        }
+    }
+
+    /// True if what is sent is one load of everything, in which absence means deletion.
+    pub fn replaces_all(&self) -> bool {
+        self.adapter.descriptor().effect == Effect::ReplaceAll
+    }
+
+    /// True if what the destination holds can be read.
+    pub fn readback(&self) -> bool {
+        self.connected.inventory.is_some()
+    }
+
+    /// The connection as the ledger marks debts for it.
+    pub fn target(&self) -> DebtTarget {
+        let lane = if self.replaces_all() { LaneBy::Tenant } else { LaneBy::Learner };
+        DebtTarget { connection: self.config.name.clone(), lane }
+    }
+
+    /// The adapter's encoder.
+    ///
+    /// # Errors
+    /// If the adapter does not write; connections are only opened for those that do.
+    pub fn encoder(&self) -> Result<&dyn Encode, BadConfig> {
+        self.adapter
+            .encoder()
+            .ok_or_else(|| BadConfig::Meaning(format!("connection {}: the adapter does not write", self.config.name)))
+    }
+}
+
+/// What a gateway is made of besides its configuration.
+pub struct Parts {
+    /// What is known.
+    pub ledger: Arc<dyn Ledger>,
+    /// Seals personal data.
+    pub vault: Arc<Vault>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives randomness.
+    pub rng: Rng,
+    /// The adapters.
+    pub registry: Registry,
+    /// Code lists and crosswalks.
+    pub mappings: Arc<Mappings>,
+}
+
+impl Gateway {
+    /// Opens all connections of a configuration.
+    ///
+    /// # Errors
+    /// If a connection names an adapter that does not exist or cannot deliver, or its settings are not usable.
+    pub fn new(config: Config, parts: Parts) -> Result<Self, BadConfig> {
+        let connections = config
+            .connection
+            .iter()
+            .map(|connection| open(connection, &parts.registry).map(Arc::new))
+            .collect::<Result<_, _>>()?;
+        let Parts { ledger, vault, clock, rng, registry, mappings } = parts;
+        Ok(Self { config, ledger, vault, clock, rng, registry, mappings, connections })
+    }
+
+    /// The open connection of this name.
+    pub fn connection(&self, name: &str) -> Option<&Arc<Connection>> {
+        self.connections.iter().find(|c| c.config.name == name)
+    }
+
+    /// The debt targets of a tenant's connections.
+    pub fn targets(&self, tenant: &str) -> Vec<DebtTarget> {
+        self.connections.iter().filter(|c| c.config.tenant == tenant).map(|c| c.target()).collect()
+    }
+
+    /// Wakes the connections of a tenant.
+    pub fn ring(&self, tenant: &str) {
+        self.connections.iter().filter(|c| c.config.tenant == tenant).for_each(|c| c.bell.notify_waiters());
+    }
+
+    /// What encoding may look at besides the item. Instants do not alter what is compared.
+    pub fn encode_context(&self, generation: i64) -> EncodeContext<'_> {
+        EncodeContext {
+            mappings: &self.mappings,
+            generation: u64::try_from(generation).unwrap_or(0),
+            instant: jiff::Timestamp::from_microsecond(self.clock.now()).unwrap_or_default(),
+        }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Micros {
+        self.clock.now()
+    }
+}
+
+fn open(connection: &config::Connection, registry: &Registry) -> Result<Connection, BadConfig> {
+    let bad = |reason: String| BadConfig::Meaning(format!("connection {}: {reason}", connection.name));
+    let adapter = registry
+        .get(&connection.adapter)
+        .ok_or_else(|| bad(format!("there is no adapter {}", connection.adapter)))?
+        .clone();
+    let settings = serde_json::to_value(&connection.settings).map_err(|e| bad(e.to_string()))?;
+    let connected = adapter.connect(&settings).map_err(|e| bad(e.to_string()))?;
+    if connected.deliver.is_none() && connected.inventory.is_none() {
+        return Err(bad("its settings neither deliver nor read anything".into()));
+    }
+    if adapter.encoder().is_none() || adapter.decoder().is_none() {
+        return Err(bad(format!("the adapter {} cannot both write and read back", connection.adapter)));
+    }
+    let limiter =
+        NonZeroU32::new(connection.rate_per_sec).map(|rate| DefaultDirectRateLimiter::direct(Quota::per_second(rate)));
+    Ok(Connection { config: connection.clone(), adapter, connected, bell: Notify::new(), limiter })
+}

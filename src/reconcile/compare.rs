@@ -1,0 +1,282 @@
+//! What differs between what was accepted and what is there. Pure.
+
+use crate::ledger::{FindingKind, Holding, Micros, Wanted};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use silta_adapter::canonical::{Difference, diff, record_form};
+use silta_adapter::mapping::Institutions;
+use silta_adapter::record::{Body, Record, RecordKey};
+use std::collections::{BTreeMap, HashMap};
+
+/// An item of one learner as we believe it stands at the destination.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// The ledger's row.
+    pub holding: Holding,
+    /// The item's key.
+    pub key: RecordKey,
+    /// What was last accepted; `None` if nothing is there by our account.
+    pub sent: Option<Record>,
+    /// What was seen there last.
+    pub confirmed: Option<Record>,
+}
+
+/// When a difference is an error.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// The time.
+    pub now: Micros,
+    /// How long after a delivery a difference is not yet an error.
+    pub settle: Micros,
+    /// True if the answer is known to be everything.
+    pub complete: bool,
+    /// Mergers of institutions, applied as aliases.
+    pub institutions: &'a Institutions,
+}
+
+/// What comparing one learner came to.
+#[derive(Debug, Clone, Default)]
+pub struct Comparison {
+    /// Indices of the expected items that are exactly as they should be, present or absent.
+    pub agreed: Vec<usize>,
+    /// What is not.
+    pub findings: Vec<Finding>,
+}
+
+/// One finding about one item.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// Index of the expected item, if it is one of ours.
+    pub expected: Option<usize>,
+    /// Its key.
+    pub key: RecordKey,
+    /// What kind of difference.
+    pub kind: FindingKind,
+    /// What is there.
+    pub found: Option<Record>,
+    /// Field by field.
+    pub evidence: Evidence,
+    /// Index of the expected item whose finding implies this one.
+    pub implied_by: Option<usize>,
+}
+
+/// The evidence of a finding, as stored (sealed) and shown to operators.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The item's key.
+    pub key: RecordKey,
+    /// Field-level differences: left what was accepted, right what is there.
+    #[serde(default)]
+    pub fields: Vec<Difference>,
+    /// What it means and what the repair would be.
+    pub proposal: String,
+    /// The other key, for a re-keyed item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<RecordKey>,
+}
+
+/// Compares what was accepted for one learner with what is there.
+pub fn compare(expected: &[Expected], found: &[Record], terms: Terms<'_>) -> Comparison {
+    let mut out = Comparison::default();
+    let mut there: HashMap<Identity, Vec<&Record>> = HashMap::new();
+    for record in found {
+        there.entry(identity(&record.head.key, terms.institutions)).or_default().push(record);
+    }
+    let mut missing = Vec::new();
+    for (at, item) in expected.iter().enumerate() {
+        let held = there.remove(&identity(&item.key, terms.institutions)).unwrap_or_default();
+        match (&item.sent, held.as_slice()) {
+            (None, []) => out.agreed.push(at),
+            (Some(_), []) if !terms.complete => {}
+            (Some(_), []) => missing.push(at),
+            (None, [record, ..]) => out.findings.push(unexpected(at, item, record, terms)),
+            (Some(sent), [record, others @ ..]) => {
+                let form = comparable(sent, terms.institutions);
+                if let Some(other) = others.iter().find(|o| comparable(o, terms.institutions) != form) {
+                    out.findings.push(finding(
+                        Some(at),
+                        &item.key,
+                        FindingKind::Duplicate,
+                        Some(other),
+                        "the store holds it more than once with different content",
+                    ));
+                } else if comparable(record, terms.institutions) == form {
+                    out.agreed.push(at);
+                } else {
+                    out.findings.push(differs(at, item, sent, record, terms));
+                }
+            }
+        }
+    }
+    let mut strangers: Vec<&Record> = there.into_values().flatten().collect();
+    strangers.sort_by(|a, b| a.head.key.cmp(&b.head.key));
+    rekeyed(expected, &mut missing, &mut strangers, terms, &mut out);
+    for at in missing {
+        out.findings.push(absent(at, &expected[at], terms));
+    }
+    for record in strangers {
+        out.findings.push(finding(
+            None,
+            &record.head.key,
+            FindingKind::Unexpected,
+            Some(record),
+            "the store holds a record we never sent; the next whole load removes it",
+        ));
+    }
+    attach_to_learner(expected, &mut out.findings);
+    out
+}
+
+/// A key with the institution it lives under today.
+type Identity = (silta_adapter::record::RecordKind, String, String);
+
+fn identity(key: &RecordKey, institutions: &Institutions) -> Identity {
+    (key.kind, institutions.current(&key.institution).to_owned(), key.id.to_string())
+}
+
+/// The canonical form of what is compared: the body and whom it is about. Under which institution's name a record of a
+/// merged institution stands is the store's business, not a difference.
+fn comparable(record: &Record, institutions: &Institutions) -> Value {
+    let mut form = record_form(record);
+    let Value::Object(map) = &mut form else { return form };
+    for name in ["tenant", "source", "state", "non_disclosure"] {
+        map.remove(name);
+    }
+    if let Some(Value::String(institution)) = map.get_mut("institution") {
+        *institution = institutions.current(institution).to_owned();
+    }
+    if let Some(Value::String(code)) = map.get_mut("body").and_then(|b| b.pointer_mut("/awarding_body/value")) {
+        *code = institutions.current(code).to_owned();
+    }
+    form
+}
+
+fn finding(
+    expected: Option<usize>,
+    key: &RecordKey,
+    kind: FindingKind,
+    found: Option<&Record>,
+    proposal: &str,
+) -> Finding {
+    Finding {
+        expected,
+        key: key.clone(),
+        kind,
+        found: found.cloned(),
+        evidence: Evidence { key: key.clone(), fields: Vec::new(), proposal: proposal.to_owned(), other: None },
+        implied_by: None,
+    }
+}
+
+/// True while the last delivery is so recent that the store may not show it yet, or another one is under way.
+fn in_flight(item: &Expected, terms: Terms<'_>) -> bool {
+    let recent = item.holding.sent_at.is_some_and(|sent| sent + terms.settle > terms.now);
+    recent || item.holding.state.open()
+}
+
+fn settling(at: usize, item: &Expected, found: Option<&Record>) -> Finding {
+    finding(Some(at), &item.key, FindingKind::Settling, found, "a delivery is under way; looked at again later")
+}
+
+fn absent(at: usize, item: &Expected, terms: Terms<'_>) -> Finding {
+    if in_flight(item, terms) {
+        return settling(at, item, None);
+    }
+    finding(Some(at), &item.key, FindingKind::Missing, None, "it was accepted and is not there; send it again")
+}
+
+fn unexpected(at: usize, item: &Expected, record: &Record, terms: Terms<'_>) -> Finding {
+    if in_flight(item, terms) {
+        return settling(at, item, Some(record));
+    }
+    let why = match item.holding.wanted {
+        Some(Wanted::Absent) => "it was taken back and is still there; take it back again",
+        _ => "it is there although nothing was accepted; send what is wanted or load everything again",
+    };
+    finding(Some(at), &item.key, FindingKind::Unexpected, Some(record), why)
+}
+
+fn differs(at: usize, item: &Expected, sent: &Record, record: &Record, terms: Terms<'_>) -> Finding {
+    let mut out = if in_flight(item, terms) {
+        settling(at, item, Some(record))
+    } else if item
+        .confirmed
+        .as_ref()
+        .is_some_and(|c| comparable(c, terms.institutions) == comparable(record, terms.institutions))
+    {
+        finding(Some(at), &item.key, FindingKind::Stale, Some(record), "an older version is there; send it again")
+    } else {
+        finding(Some(at), &item.key, FindingKind::Differs, Some(record), "other content is there; send it again")
+    };
+    out.evidence.fields = diff(&comparable(sent, terms.institutions), &comparable(record, terms.institutions));
+    out
+}
+
+/// A missing item and a stranger that say the same about the same learning are one item under another key. Where more
+/// than one could match, nothing is guessed.
+fn rekeyed(
+    expected: &[Expected],
+    missing: &mut Vec<usize>,
+    strangers: &mut Vec<&Record>,
+    terms: Terms<'_>,
+    out: &mut Comparison,
+) {
+    let mut prints: BTreeMap<String, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
+    for at in missing.iter() {
+        if let Some(print) = expected[*at].sent.as_ref().and_then(fingerprint) {
+            prints.entry(print).or_default().0.push(*at);
+        }
+    }
+    for (place, record) in strangers.iter().enumerate() {
+        if let Some(sides) = fingerprint(record).and_then(|print| prints.get_mut(&print)) {
+            sides.1.push(place);
+        }
+    }
+    let mut matched = Vec::new();
+    for (ours, theirs) in prints.values() {
+        if let ([at], [place]) = (ours.as_slice(), theirs.as_slice())
+            && !in_flight(&expected[*at], terms)
+        {
+            let record = strangers[*place];
+            let mut one = finding(
+                Some(*at),
+                &expected[*at].key,
+                FindingKind::Rekeyed,
+                Some(record),
+                "the same learning is there under another key; an operator decides which key stands",
+            );
+            one.evidence.other = Some(record.head.key.clone());
+            out.findings.push(one);
+            missing.retain(|m| m != at);
+            matched.push(*place);
+        }
+    }
+    let mut place = 0;
+    strangers.retain(|_| {
+        place += 1;
+        !matched.contains(&(place - 1))
+    });
+}
+
+/// What identifies a piece of learning without its key: name, date, credits, grade and code, of one kind.
+fn fingerprint(record: &Record) -> Option<String> {
+    let Some(Body::Attainment(a)) = &record.body else { return None };
+    if a.title.is_empty() || a.completed_on.is_none() {
+        return None;
+    }
+    let parts = silta_adapter::canonical::of(&(&a.title, &a.completed_on, &a.credits, &a.grade, &a.code));
+    Some(parts.to_string())
+}
+
+/// If the learner's own item is missing, everything else that is missing follows from it.
+fn attach_to_learner(expected: &[Expected], findings: &mut [Finding]) {
+    use silta_adapter::record::RecordKind::Learner;
+    let learner =
+        findings.iter().find(|f| f.kind == FindingKind::Missing && f.key.kind == Learner).and_then(|f| f.expected);
+    let Some(learner) = learner else { return };
+    for one in findings.iter_mut().filter(|f| f.kind == FindingKind::Missing && f.expected != Some(learner)) {
+        if one.expected.is_some_and(|at| expected[at].holding.learner == expected[learner].holding.learner) {
+            one.implied_by = Some(learner);
+        }
+    }
+}
