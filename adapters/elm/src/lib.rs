@@ -1,1 +1,109 @@
-//! The ELM adapter: European Learning Model v3 credentials.
+//! The ELM adapter: European Learning Model v3 credentials (European Digital Credentials for Learning, EDC).
+//!
+//! One credential per root attainment or activity, its parts nested in it, as compacted JSON-LD that conforms to the
+//! upload shapes of the Commission's issuer. Sealing is not done here.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `compose` | which records make an item, and how its parts nest |
+//! | `project` | what of a record the format can hold; the rest becomes losses |
+//! | `losses` | the table of what is lost, and why |
+//! | `write` | a projection as JSON-LD |
+//! | `scan` | single JSON values out of a stream, within bounds |
+//! | `node` | a JSON-LD node that reports what was not read of it |
+//! | `read` | credentials back into records |
+//! | `terms` | the fixed IRIs and the gateway's own identifier schemes |
+
+mod compose;
+mod json;
+mod losses;
+mod node;
+mod project;
+mod read;
+mod scan;
+mod terms;
+mod write;
+
+use silta_adapter::adapter::{
+    Adapter, Decode, DecodeContext, Descriptor, DocumentWriter, Effect, Encode, EncodeContext, Grouping, ItemPlan,
+    Limits, NotWritten, Reading, Sink, Unreadable, Withdraw,
+};
+use silta_adapter::fidelity::Loss;
+use silta_adapter::problem::Problem;
+use silta_adapter::record::{Record, RecordKind};
+use std::io::{self, BufRead, Write};
+
+/// The ELM adapter.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Elm;
+
+static DESCRIPTOR: Descriptor = Descriptor {
+    name: "elm",
+    summary: "European Learning Model v3: European Digital Credentials for Learning, one JSON-LD document per line",
+    media_types: &["application/ld+json"],
+    settings: None,
+    grouping: Grouping::Learner,
+    effect: Effect::Upsert,
+    withdraw: Withdraw::None,
+    readback: false,
+    honours_key: false,
+    kinds: &[RecordKind::Learner, RecordKind::Attainment, RecordKind::Activity],
+    losses: losses::TABLE,
+};
+
+impl Adapter for Elm {
+    fn descriptor(&self) -> &Descriptor {
+        &DESCRIPTOR
+    }
+    fn decoder(&self) -> Option<&dyn Decode> {
+        Some(self)
+    }
+    fn encoder(&self) -> Option<&dyn Encode> {
+        Some(self)
+    }
+}
+
+impl Encode for Elm {
+    fn items(&self, records: &[Record]) -> (Vec<ItemPlan>, Vec<Problem>) {
+        compose::items(records)
+    }
+
+    fn document<'a>(
+        &'a self,
+        out: &'a mut dyn Write,
+        _form: Option<&str>,
+        ctx: EncodeContext<'a>,
+    ) -> io::Result<Box<dyn DocumentWriter + 'a>> {
+        Ok(Box::new(Credentials { out, ctx }))
+    }
+}
+
+/// Credentials being written, one per line.
+struct Credentials<'a> {
+    out: &'a mut dyn Write,
+    ctx: EncodeContext<'a>,
+}
+
+impl DocumentWriter for Credentials<'_> {
+    fn write(&mut self, item: &[Record]) -> Result<Vec<Loss>, NotWritten> {
+        let (projection, losses) = project::item(item, &self.ctx)?;
+        let mut line = write::credential(&projection, &self.ctx);
+        line.push(b'\n');
+        self.out.write_all(&line)?;
+        Ok(losses)
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+impl Decode for Elm {
+    fn probe(&self, input: &mut dyn BufRead, limits: &Limits) -> Result<(), Unreadable> {
+        read::probe(input, limits)
+    }
+
+    fn decode(&self, input: &mut dyn BufRead, ctx: &DecodeContext, sink: &mut Sink<'_>) -> Result<Reading, Unreadable> {
+        read::documents(input, ctx, sink)
+    }
+}

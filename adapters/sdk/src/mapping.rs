@@ -25,7 +25,44 @@ pub struct BadMapping {
     pub reason: String,
 }
 
+macro_rules! builtin {
+    ($file:literal) => {
+        ($file, include_str!(concat!("../../../mappings/", $file)))
+    };
+}
+/// The mapping files that come with the program.
+const BUILTIN: &[(&str, &str)] = &[
+    builtin!("accreditation.toml"),
+    builtin!("assessment.toml"),
+    builtin!("country.toml"),
+    builtin!("credential.toml"),
+    builtin!("education-credit.toml"),
+    builtin!("eqf.toml"),
+    builtin!("institutions.toml"),
+    builtin!("isced-f.toml"),
+    builtin!("language.toml"),
+    builtin!("learning-activity.toml"),
+    builtin!("learning-opportunity.toml"),
+    builtin!("learning-setting.toml"),
+    builtin!("mode.toml"),
+    builtin!("nqf.toml"),
+    builtin!("skill-reuse-level.toml"),
+    builtin!("supervision-verification.toml"),
+];
+
 impl Mappings {
+    /// The mappings that come with the program.
+    ///
+    /// # Errors
+    /// If one of the files is not what its name asks for; a test keeps that from happening.
+    pub fn builtin() -> Result<Self, BadMapping> {
+        let mut mappings = Self::default();
+        for (file, text) in BUILTIN {
+            mappings.read(file, text)?;
+        }
+        Ok(mappings)
+    }
+
     /// Adds or replaces what a file holds. `institutions.toml` and `grades.toml` are known by name; any other file is a
     /// code list of that name.
     ///
@@ -262,6 +299,17 @@ impl CodeList {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_comes_with_the_program_is_readable_and_knows_mergers() {
+        let mappings = Mappings::builtin().expect("every file reads");
+        assert_eq!(mappings.institutions.current("02470"), "10126");
+        assert_eq!(mappings.institutions.get("10103").expect("listed").name["sv"], "Konstuniversitetet");
+        let finnish = mappings.list("language").meaning("virta:kieli", "fi").expect("mapped");
+        assert!(finnish.value.ends_with("/FIN"), "{}", finnish.value);
+        assert_eq!(mappings.list("language").meaning("virta:kieli", "20"), None);
+        assert!(mappings.list("country").meaning("virta:maa", "246").is_some_and(|c| c.value.ends_with("/FIN")));
+    }
 
     #[test]
     fn a_merger_is_followed_to_the_institution_of_today() {
