@@ -9,6 +9,7 @@
 //! are found by learner, so that erasing a learner is one sweep.
 
 mod judge;
+pub mod sqlite;
 pub mod types;
 
 pub use judge::{Incumbent, judge};
