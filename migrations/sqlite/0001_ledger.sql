@@ -95,7 +95,6 @@ CREATE INDEX problem_record ON problem (record, id) WHERE record IS NOT NULL;
 CREATE TABLE connection (
     id              INTEGER PRIMARY KEY,
     name            TEXT NOT NULL UNIQUE,
-    lane_by         TEXT NOT NULL DEFAULT 'learner',
     paused          INTEGER NOT NULL DEFAULT 0,
     failures        INTEGER NOT NULL DEFAULT 0,
     open_until      INTEGER,
@@ -120,8 +119,8 @@ CREATE INDEX lane_due ON lane (connection, next_at) WHERE next_at IS NOT NULL;
 CREATE INDEX lane_leased ON lane (leased_until) WHERE leased_until IS NOT NULL;
 
 -- What a connection is owed for a record. `wanted_`, `sent_` and `confirmed_` are the watermarks; `unsure` is set
--- while an answer is missing, `turn` is the place within the lane. A debt that is being sent is neither planned nor
--- raised: its mark waits.
+-- from a lost answer to the next accepted one. `shared` is set if its lane is all of the tenant, `turn` is its place
+-- there. A debt that is being sent, by a claim or in a load, is not planned: its mark waits.
 CREATE TABLE debt (
     id                INTEGER PRIMARY KEY,
     connection        INTEGER NOT NULL REFERENCES connection (id),
@@ -131,6 +130,7 @@ CREATE TABLE debt (
     mark              INTEGER NOT NULL,
     state             TEXT NOT NULL DEFAULT 'unplanned',
     since             INTEGER NOT NULL,
+    shared            INTEGER NOT NULL,
     lane              INTEGER REFERENCES lane (id),
     turn              INTEGER NOT NULL DEFAULT 0,
     generation        INTEGER NOT NULL DEFAULT 0,

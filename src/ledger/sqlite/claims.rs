@@ -2,9 +2,9 @@
 
 use super::plans::{drop_unused, wanted_from_name};
 use super::rows::{Cells, list, numbers};
-use super::{SqliteLedger, commit, failed, next};
+use super::{SqliteLedger, commit, failed, loads, next};
 use crate::ledger::{
-    Claim, ClaimedDebt, DebtState, LaneId, LeaseToken, LedgerError, Micros, RecordId, Result, Settled, Settlement,
+    Claim, ClaimedDebt, LaneId, LeaseToken, LedgerError, LoadStatus, Micros, RecordId, Result, Settled, Settlement,
 };
 use serde_json::json;
 use silta_adapter::record::State;
@@ -14,13 +14,9 @@ pub(super) const NEXT_LANE: &str = "SELECT l.id FROM lane l
     WHERE l.connection = (SELECT id FROM connection WHERE name = ?) AND l.next_at <= ? ORDER BY l.next_at, l.id LIMIT 1";
 
 pub(super) const HEADS: &str = "SELECT d.id, r.key, r.tenant, d.generation, d.wanted, r.state, d.wanted_digest,
-        d.attempts, coalesce(w.bytes, iif(d.wanted = 'absent',
-            coalesce(
-                (SELECT bytes FROM content WHERE id = d.sent_content),
-                (SELECT bytes FROM content WHERE id = d.confirmed_content),
-                (SELECT bytes FROM content WHERE id = r.content)),
-            NULL)) AS bytes
-    FROM debt d CROSS JOIN record r ON r.id = d.record LEFT JOIN content w ON w.id = d.wanted_content
+        d.attempts, c.bytes
+    FROM debt d CROSS JOIN record r ON r.id = d.record LEFT JOIN content c
+        ON c.id = CASE d.wanted WHEN 'present' THEN d.wanted_content ELSE coalesce(d.sent_content, r.content) END
     WHERE d.lane = ? AND d.state = 'owed' ORDER BY d.turn, d.since, d.id LIMIT ?";
 
 /// See [`crate::ledger::Debts::claim`].
@@ -88,7 +84,7 @@ pub(super) async fn renew(ledger: &SqliteLedger, lane: LaneId, token: LeaseToken
 /// Only debts of this claim, in the generation that was claimed: what is being sent is never planned anew.
 const SETTLE: &str = "UPDATE debt SET state = s.value ->> 2, attempts = attempts + 1, fixer = s.value ->> 3,
         reason = s.value ->> 4,
-        unsure = CASE WHEN s.value ->> 2 = 'uncertain' THEN 1 WHEN s.value ->> 5 THEN 0 ELSE unsure END,
+        unsure = iif(s.value ->> 2 = 'uncertain', 1, iif(s.value ->> 5, 0, unsure)),
         sent_at = iif(s.value ->> 5, ?3, sent_at),
         sent_digest = iif(s.value ->> 5, iif(wanted = 'present', wanted_digest, NULL), sent_digest),
         sent_content = iif(s.value ->> 5, wanted_content, sent_content),
@@ -103,9 +99,8 @@ const SETTLE: &str = "UPDATE debt SET state = s.value ->> 2, attempts = attempts
 pub(super) async fn settle(ledger: &SqliteLedger, settled: &Settled) -> Result<()> {
     let mut tx = ledger.write().await?;
     let row = |s: &Settlement| {
-        let accepted = matches!(s.state, DebtState::Sent | DebtState::Unverifiable | DebtState::Confirmed);
         let fixer = s.fixer.map(|fixer| fixer.name());
-        json!([s.debt, s.generation, s.state.name(), fixer, s.reason, i64::from(accepted)]).to_string()
+        json!([s.debt, s.generation, s.state.name(), fixer, s.reason, i64::from(s.state.paid())]).to_string()
     };
     if !settled.debts.is_empty() {
         sqlx::query(SETTLE)
@@ -151,6 +146,18 @@ pub(super) async fn reap(ledger: &SqliteLedger, now: Micros) -> Result<u64> {
     .execute(&mut *tx)
     .await
     .map_err(failed)?;
+    let lost: Vec<i64> = sqlx::query_scalar(
+        "SELECT l.id FROM load l WHERE l.status = 'sending' AND EXISTS (SELECT 1 FROM lane
+            WHERE lane.connection = l.connection AND lane.tenant = l.tenant AND lane.key = zeroblob(16)
+                AND lane.leased_until < ?)",
+    )
+    .bind(now)
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(failed)?;
+    for load in lost {
+        loads::finish(&mut tx, load, now, LoadStatus::Failed, "the lease ran out").await?;
+    }
     let freed = sqlx::query(
         "UPDATE lane SET leased_until = NULL,
             next_at = iif(EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.state = 'owed'), ?1, NULL)

@@ -1,6 +1,6 @@
 //! Reading debts and holdings; attempts, connections and their figures.
 
-use super::plans::{self, wanted_from_name};
+use super::plans::{self, at_rest, wanted_from_name};
 use super::rows::{Cells, record_columns};
 use super::{SqliteLedger, claims, commit, connection_id, failed, keep, loads};
 use crate::ledger::{
@@ -38,13 +38,14 @@ pub(super) const OF_RECORD: &str =
     select_debts!("WHERE d.record = (SELECT id FROM record WHERE key = ?) ORDER BY d.id");
 
 pub(super) const DIRTY: &str = concat!(
-    "SELECT d.id, d.mark, d.state AS debt_state, d.sent_digest, d.confirmed_digest, v.outcome, ",
+    "SELECT d.id, d.mark, d.state AS debt_state, d.sent_digest, d.confirmed_digest, d.unsure, v.outcome, ",
     record_columns!(),
     ", r.version, r.state, r.revision, r.digest, c.bytes
     FROM debt d CROSS JOIN record r ON r.id = d.record
     CROSS JOIN version v ON v.record = r.id AND v.version = r.version LEFT JOIN content c ON c.id = r.content
-    WHERE d.connection = (SELECT id FROM connection WHERE name = ?) AND d.mark > 0 AND d.state <> 'sending'
-    ORDER BY d.mark, d.id LIMIT ?"
+    WHERE d.connection = (SELECT id FROM connection WHERE name = ?) AND d.mark > 0 AND ",
+    at_rest!(),
+    "ORDER BY d.mark, d.id LIMIT ?"
 );
 
 macro_rules! select_holdings {
@@ -112,6 +113,7 @@ fn dirty_item(row: &SqliteRow) -> Result<DirtyItem> {
         outcome: cells.named("outcome", Outcome::from_name)?,
         sent: cells.opt_digest("sent_digest")?,
         confirmed: cells.opt_digest("confirmed_digest")?,
+        unsure: cells.get("unsure")?,
         state: cells.named("debt_state", DebtState::from_name)?,
     })
 }

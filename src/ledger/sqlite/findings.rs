@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use serde_json::json;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
+use std::collections::HashSet;
 
 macro_rules! select_findings {
     ($rest:literal) => {
@@ -34,10 +35,12 @@ const AGAIN: &str = " ON CONFLICT (connection, item, kind) WHERE status <> 'clos
         WHEN status = 'accepted' AND digest IS NOT excluded.digest THEN 'open'
         ELSE status END";
 
-/// Closes what was looked for (the first list) and is not among what was found (pairs of item and kind).
+/// Closes what was looked for (the first list) and is not among what was found (pairs of item and kind). Of an item
+/// that is settling nothing is closed.
 pub(super) const GONE: &str = "UPDATE finding SET status = 'closed', closed = ?3
     WHERE connection = ?4 AND item IN (SELECT unhex(value) FROM json_each(?1)) AND status <> 'closed'
-        AND (item, kind) NOT IN (SELECT unhex(value ->> 0), value ->> 1 FROM json_each(?2))";
+        AND (item, kind) NOT IN (SELECT unhex(value ->> 0), value ->> 1 FROM json_each(?2))
+        AND item NOT IN (SELECT unhex(value ->> 0) FROM json_each(?2) WHERE value ->> 1 = 'settling')";
 
 fn finding(row: &SqliteRow) -> Result<Finding> {
     let cells = Cells::new("finding", row);
@@ -76,11 +79,11 @@ async fn store(
     conn: &mut SqliteConnection,
     (reconciliation, connection): (i64, i64),
     at: Micros,
-    findings: &[NewFinding],
+    findings: &[&NewFinding],
 ) -> Result<()> {
     let known = whose(conn, findings.iter().map(|f| &f.item)).await?;
     let first = next(conn, findings.len()).await?.content;
-    let numbered: Vec<(i64, &NewFinding)> = (first..).zip(findings).collect();
+    let numbered: Vec<(i64, &NewFinding)> = (first..).zip(findings.iter().copied()).collect();
     let contents: Vec<NewContent<'_>> = numbered
         .iter()
         .map(|(id, finding)| NewContent {
@@ -97,7 +100,7 @@ async fn store(
                 AND (f.item, f.kind) IN (SELECT unhex(value ->> 0), value ->> 1 FROM json_each(?)))",
     )
     .bind(connection)
-    .bind(pairs(findings))
+    .bind(pairs(findings.iter().copied()))
     .execute(&mut *conn)
     .await
     .map_err(failed)?;
@@ -127,8 +130,8 @@ async fn store(
 }
 
 /// Item and kind of findings as one JSON parameter.
-fn pairs(findings: &[NewFinding]) -> String {
-    list(findings.iter().map(|f| json!([f.item, f.kind.name()]).to_string()))
+fn pairs<'a>(findings: impl Iterator<Item = &'a NewFinding>) -> String {
+    list(findings.map(|f| json!([f.item, f.kind.name()]).to_string()))
 }
 
 #[async_trait]
@@ -158,14 +161,18 @@ impl Findings for SqliteLedger {
             .map_err(failed)?;
         sqlx::query(GONE)
             .bind(keys(looked_at))
-            .bind(pairs(findings))
+            .bind(pairs(findings.iter()))
             .bind(at)
             .bind(connection)
             .execute(&mut *tx)
             .await
             .map_err(failed)?;
+        let settling = findings.iter().filter(|f| f.kind == FindingKind::Settling);
+        let settling: HashSet<RecordId> = settling.map(|f| f.item).collect();
+        let told = |f: &&NewFinding| f.kind == FindingKind::Settling || !settling.contains(&f.item);
+        let findings: Vec<&NewFinding> = findings.iter().filter(told).collect();
         if !findings.is_empty() {
-            store(&mut tx, (reconciliation, connection), at, findings).await?;
+            store(&mut tx, (reconciliation, connection), at, &findings).await?;
         }
         commit(tx).await
     }

@@ -3,7 +3,7 @@
 use super::rows::{
     Cells, NewContent, digest_bytes, hex, insert_contents, insert_rows, keys, kind_number, list, lookups, numbers,
 };
-use super::{Next, SqliteLedger, commit, failed, next};
+use super::{Next, SqliteLedger, commit, connection_id, failed, next};
 use crate::ledger::{
     Batch, DebtTarget, Incoming, Incumbent, Kept, LaneBy, LearnerId, Lookup, Micros, Outcome, RecordId, Result,
     TakeBack, judge,
@@ -284,23 +284,6 @@ async fn write_arrivals(conn: &mut SqliteConnection, at: Micros, arrivals: &[Jud
     .await
 }
 
-/// The number of a target's connection, which remembers what its lanes are made of.
-async fn target_id(conn: &mut SqliteConnection, target: &DebtTarget) -> Result<i64> {
-    let lane_by = match target.lane {
-        LaneBy::Tenant => "tenant",
-        LaneBy::Learner => "learner",
-    };
-    sqlx::query_scalar(
-        "INSERT INTO connection (name, lane_by) VALUES (?, ?)
-         ON CONFLICT (name) DO UPDATE SET lane_by = excluded.lane_by RETURNING id",
-    )
-    .bind(&*target.connection)
-    .bind(lane_by)
-    .fetch_one(conn)
-    .await
-    .map_err(failed)
-}
-
 /// Marks the debts of some records (a JSON list of numbers) dirty, and makes those that are not there yet.
 async fn mark_dirty(
     conn: &mut SqliteConnection,
@@ -309,14 +292,15 @@ async fn mark_dirty(
     at: Micros,
     records: &str,
 ) -> Result<u64> {
-    let connection = target_id(conn, target).await?;
+    let connection = connection_id(conn, &target.connection).await?;
     let marked = sqlx::query(
-        "INSERT INTO debt (connection, record, learner, rank, mark, since)
-         SELECT ?, r.id, r.learner, r.kind, ?, ?
+        "INSERT INTO debt (connection, record, learner, rank, shared, mark, since)
+         SELECT ?, r.id, r.learner, r.kind, ?, ?, ?
          FROM record r WHERE r.id IN (SELECT value FROM json_each(?))
          ON CONFLICT (record, connection) DO UPDATE SET mark = excluded.mark, learner = excluded.learner",
     )
     .bind(connection)
+    .bind(target.lane == LaneBy::Tenant)
     .bind(mark)
     .bind(at)
     .bind(records)
@@ -330,7 +314,7 @@ async fn mark_dirty(
 pub(super) async fn replan(ledger: &SqliteLedger, target: &DebtTarget, tenant: &str) -> Result<u64> {
     let mut tx = ledger.write().await?;
     let mark = next(&mut tx, 0).await?.tick;
-    let connection = target_id(&mut tx, target).await?;
+    let connection = connection_id(&mut tx, &target.connection).await?;
     let others = sqlx::query("UPDATE debt SET mark = ? WHERE connection = ?")
         .bind(mark)
         .bind(connection)
@@ -338,8 +322,8 @@ pub(super) async fn replan(ledger: &SqliteLedger, target: &DebtTarget, tenant: &
         .await
         .map_err(failed)?;
     let new = sqlx::query(
-        "INSERT INTO debt (connection, record, learner, rank, mark, since)
-         SELECT ?1, r.id, r.learner, r.kind, ?2,
+        "INSERT INTO debt (connection, record, learner, rank, mark, shared, since)
+         SELECT ?1, r.id, r.learner, r.kind, ?2, ?4,
             (SELECT v.at FROM version v WHERE v.record = r.id AND v.version = r.version)
          FROM record r WHERE r.tenant = ?3
             AND NOT EXISTS (SELECT 1 FROM debt d WHERE d.record = r.id AND d.connection = ?1)",
@@ -347,6 +331,7 @@ pub(super) async fn replan(ledger: &SqliteLedger, target: &DebtTarget, tenant: &
     .bind(connection)
     .bind(mark)
     .bind(tenant)
+    .bind(target.lane == LaneBy::Tenant)
     .execute(&mut *tx)
     .await
     .map_err(failed)?;
@@ -402,7 +387,8 @@ pub(super) async fn erase(ledger: &SqliteLedger, tenant: &str, learner: LearnerI
     let mut tx = ledger.write().await?;
     let learner = learner.0.to_vec();
     let taken_back: Vec<(i64, bool)> = sqlx::query_as(
-        "SELECT r.id, EXISTS (SELECT 1 FROM content c WHERE c.id = r.content) FROM record r
+        "SELECT r.id, EXISTS (SELECT 1 FROM version v CROSS JOIN content c ON c.id = v.content WHERE v.record = r.id)
+         FROM record r
          WHERE r.tenant = ? AND r.learner = ? AND r.state <> 'current'",
     )
     .bind(tenant)

@@ -1,9 +1,10 @@
 //! Loads and their manifests.
 
-use super::plans::drop_unused;
+use super::plans::{drop_unused, rest};
 use super::rows::{Cells, digest_bytes, insert_rows, keys};
 use super::{SqliteLedger, commit, connection_id, failed};
 use crate::ledger::{Load, LoadStatus, ManifestEntry, Micros, NewLoad, RecordId, Result, Shrinkage};
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 macro_rules! select_loads {
@@ -26,27 +27,30 @@ pub(super) const REMOVED: &str = "SELECT count(*) FROM manifest old
     WHERE old.load = ?1 AND old.digest IS NOT NULL AND NOT EXISTS (SELECT 1 FROM manifest new
         WHERE new.load = ?2 AND new.item = old.item AND new.digest IS NOT NULL)";
 
-/// Moves the sent watermark of what a load carried, in whichever generation, and the state of a debt that still wants
-/// just that. Contents are those of a watermark or version with the same digest.
+/// Moves the sent watermark to what a load carried, whatever was raised meanwhile, unless a newer generation was
+/// accepted since; and pays what is still owed in the same generation. Carried content is that of a watermark: nothing
+/// is planned anew under a load.
 pub(super) const DELIVERED: &str = "UPDATE debt SET
-        state = iif(m.paid, iif(debt.state IN ('owed', 'sending', 'uncertain', 'waiting', 'refused'), 'sent', debt.state),
-            debt.state),
+        state = iif(m.paid AND state IN ('unplanned', 'owed', 'sending', 'uncertain', 'waiting'), 'sent', state),
         fixer = iif(m.paid, NULL, fixer),
         reason = iif(m.paid, '', reason),
-        unsure = iif(m.paid, 0, unsure),
+        unsure = 0,
         sent_at = ?2,
-        sent_content = coalesce(
-            iif(sent_digest = m.digest, sent_content, NULL),
-            iif(confirmed_digest = m.digest, confirmed_content, NULL),
-            iif(wanted_digest = m.digest, wanted_content, NULL),
-            (SELECT v.content FROM version v WHERE v.record = debt.record AND v.digest = m.digest
-                ORDER BY v.version DESC LIMIT 1)),
+        sent_content = CASE m.digest
+            WHEN wanted_digest THEN coalesce(wanted_content, sent_content, confirmed_content)
+            WHEN sent_digest THEN sent_content
+            WHEN confirmed_digest THEN confirmed_content END,
         sent_digest = m.digest
     FROM (SELECT e.debt, e.digest, e.wanted AND e.generation = d.generation
             AND iif(e.digest IS NULL, d.wanted = 'absent', d.wanted_digest = e.digest) AS paid
-        FROM manifest e CROSS JOIN debt d ON d.id = e.debt
-        WHERE e.load = ?1 AND (e.digest IS NOT NULL OR e.wanted OR d.sent_digest IS NOT NULL)) m
+        FROM load l CROSS JOIN manifest e ON e.load = l.id CROSS JOIN debt d ON d.id = e.debt
+        WHERE l.id = ?1 AND (e.digest IS NOT NULL OR e.wanted OR d.sent_digest IS NOT NULL)
+            AND (d.generation = e.generation OR d.sent_at IS NULL OR d.sent_at < l.at)) m
     WHERE debt.id = m.debt";
+
+/// It is open whether a failed load arrived.
+const UNSURE: &str =
+    "UPDATE debt SET unsure = 1 WHERE id IN (SELECT debt FROM manifest WHERE load = ? AND digest IS NOT NULL)";
 
 fn load(row: &SqliteRow) -> Result<Load> {
     let cells = Cells::new("load", row);
@@ -126,29 +130,45 @@ pub(super) async fn close(
     status: LoadStatus,
     reason: &str,
 ) -> Result<()> {
-    use LoadStatus::{Held, Released, Sending};
-    let closed = (!matches!(status, Held | Released | Sending)).then_some(at);
     let mut tx = ledger.write().await?;
-    let sql = "UPDATE load SET status = ?, reason = ?, closed = ? WHERE id = ? AND closed IS NULL";
-    let changed = sqlx::query(sql)
+    finish(&mut tx, load, at, status, reason).await?;
+    commit(tx).await
+}
+
+/// Changes the status of a load that is not closed yet, with all that follows for its debts.
+pub(super) async fn finish(
+    conn: &mut SqliteConnection,
+    load: i64,
+    at: Micros,
+    status: LoadStatus,
+    reason: &str,
+) -> Result<()> {
+    let changed = sqlx::query("UPDATE load SET status = ?, reason = ?, closed = ? WHERE id = ? AND closed IS NULL")
         .bind(status.name())
         .bind(reason)
-        .bind(closed)
+        .bind(status.closed().then_some(at))
         .bind(load)
-        .execute(&mut *tx)
+        .execute(&mut *conn)
         .await
         .map_err(failed)?;
-    if changed.rows_affected() > 0 && status == LoadStatus::Delivered {
-        let debts: String = sqlx::query_scalar("SELECT json_group_array(debt) FROM manifest WHERE load = ?")
-            .bind(load)
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(failed)?;
-        sqlx::query(DELIVERED).bind(load).bind(at).execute(&mut *tx).await.map_err(failed)?;
-        super::plans::rest(&mut tx, &debts).await?;
-        drop_unused(&mut tx, &debts).await?;
+    match status {
+        _ if changed.rows_affected() == 0 => {}
+        LoadStatus::Failed => {
+            sqlx::query(UNSURE).bind(load).execute(conn).await.map_err(failed)?;
+        }
+        LoadStatus::Delivered => {
+            sqlx::query(DELIVERED).bind(load).bind(at).execute(&mut *conn).await.map_err(failed)?;
+            let debts: String = sqlx::query_scalar("SELECT json_group_array(debt) FROM manifest WHERE load = ?")
+                .bind(load)
+                .fetch_one(&mut *conn)
+                .await
+                .map_err(failed)?;
+            rest(conn, &debts).await?;
+            drop_unused(conn, &debts).await?;
+        }
+        _ => {}
     }
-    commit(tx).await
+    Ok(())
 }
 
 /// See [`crate::ledger::Debts::loads`].

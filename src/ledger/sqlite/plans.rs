@@ -20,6 +20,15 @@ pub(super) fn wanted_from_name(name: &str) -> Option<Wanted> {
     [Wanted::Present, Wanted::Absent].into_iter().find(|w| wanted_name(*w) == name)
 }
 
+/// A debt `d` of a record `r` that is not being sent, by a claim or in a load.
+macro_rules! at_rest {
+    () => {
+        "d.state <> 'sending' AND NOT EXISTS (SELECT 1 FROM load l CROSS JOIN manifest m ON m.load = l.id
+            WHERE l.connection = d.connection AND l.status = 'sending' AND m.item = r.key) "
+    };
+}
+pub(super) use at_rest;
+
 /// Raised debts are due at once; planned ones wait with their lane.
 #[derive(Clone, Copy)]
 pub(super) enum Due {
@@ -75,9 +84,12 @@ pub(super) async fn plan(ledger: &SqliteLedger, connection: &str, at: Micros, pl
     commit(tx).await
 }
 
-const VALID: &str = "SELECT d.id, d.mark, d.record, d.learner FROM debt d
-    WHERE d.id IN (SELECT value FROM json_each(?)) AND d.mark > 0 AND d.state <> 'sending'
-        AND d.connection = (SELECT id FROM connection WHERE name = ?)";
+const VALID: &str = concat!(
+    "SELECT d.id, d.mark, d.record, d.learner FROM json_each(?) j CROSS JOIN debt d ON d.id = j.value
+    CROSS JOIN record r ON r.id = d.record
+    WHERE d.connection = (SELECT id FROM connection WHERE name = ?) AND d.mark > 0 AND ",
+    at_rest!()
+);
 
 /// A projection that equals the record's content shares its row; the mark vouches that the record did not change.
 const OWE: &str = "UPDATE debt SET state = 'owed', generation = generation + 1, attempts = 0, since = ?2, mark = 0,
@@ -87,20 +99,17 @@ const OWE: &str = "UPDATE debt SET state = 'owed', generation = generation + 1, 
         losses = p.value ->> 4
     FROM json_each(?1) p WHERE debt.id = p.value ->> 0";
 
-/// What is wanted is there already: the watermark follows what was seen or accepted.
-const SETTLE: &str = "UPDATE debt SET state = p.value ->> 2, mark = 0, fixer = NULL, reason = '',
-        since = CASE state WHEN 'unplanned' THEN ?2 ELSE since END,
+/// What is wanted becomes what was last accepted, or else what the record says.
+const SETTLE: &str = "UPDATE debt SET state = p.value ->> 2, since = ?2, mark = 0, fixer = NULL, reason = '',
         wanted = p.value ->> 1,
-        wanted_digest = CASE p.value ->> 1 WHEN 'present' THEN
-            CASE p.value ->> 2 WHEN 'confirmed' THEN confirmed_digest ELSE sent_digest END END,
-        wanted_content = CASE p.value ->> 1 WHEN 'present' THEN
-            CASE p.value ->> 2 WHEN 'confirmed' THEN confirmed_content ELSE sent_content END END
-    FROM json_each(?1) p WHERE debt.id = p.value ->> 0";
+        wanted_digest = coalesce(sent_digest, r.digest),
+        wanted_content = iif(p.value ->> 1 = 'present', iif(sent_digest IS NULL, r.content, sent_content), NULL)
+    FROM json_each(?1) p, record r WHERE debt.id = p.value ->> 0 AND r.id = debt.record";
 
 /// Nothing is left to send: raising a refusal without content asks for a new plan.
-const REFUSE: &str = "UPDATE debt SET state = 'refused', mark = 0, fixer = p.value ->> 1, reason = p.value ->> 2,
-        since = CASE state WHEN 'refused' THEN since ELSE ?2 END,
-        wanted_digest = NULL, wanted_content = NULL, losses = NULL
+const REFUSE: &str = "UPDATE debt SET state = 'refused', since = ?2, mark = 0,
+        fixer = p.value ->> 1, reason = p.value ->> 2,
+        wanted = 'present', wanted_digest = NULL, wanted_content = NULL, losses = NULL
     FROM json_each(?1) p WHERE debt.id = p.value ->> 0";
 
 /// Whose a debt is.
@@ -146,17 +155,16 @@ pub(super) async fn enqueue(conn: &mut SqliteConnection, debts: &str, at: Micros
 }
 
 const MAKE_LANES: &str = "INSERT OR IGNORE INTO lane (connection, tenant, key)
-    SELECT DISTINCT d.connection, r.tenant, CASE c.lane_by WHEN 'learner' THEN d.learner ELSE zeroblob(16) END
-    FROM json_each(?) j CROSS JOIN debt d ON d.id = j.value
-    CROSS JOIN record r ON r.id = d.record CROSS JOIN connection c ON c.id = d.connection
-    WHERE d.state = 'owed'";
+    SELECT DISTINCT d.connection, r.tenant, iif(d.shared, zeroblob(16), d.learner)
+    FROM json_each(?) j CROSS JOIN debt d ON d.id = j.value CROSS JOIN record r ON r.id = d.record
+    WHERE d.state = 'owed' AND d.lane IS NULL";
 
 /// Placements come by rank, withdrawals after them in reverse.
 const JOIN_LANES: &str = "UPDATE debt SET
         turn = CASE wanted WHEN 'present' THEN rank ELSE 255 - rank END,
-        lane = (SELECT l.id FROM connection c CROSS JOIN record r CROSS JOIN lane l
-            WHERE c.id = debt.connection AND r.id = debt.record AND l.connection = c.id AND l.tenant = r.tenant
-                AND l.key = CASE c.lane_by WHEN 'learner' THEN debt.learner ELSE zeroblob(16) END)
+        lane = coalesce(lane, (SELECT l.id FROM record r CROSS JOIN lane l WHERE r.id = debt.record
+            AND l.connection = debt.connection AND l.tenant = r.tenant
+            AND l.key = iif(debt.shared, zeroblob(16), debt.learner)))
     WHERE id IN (SELECT value FROM json_each(?)) AND state = 'owed'";
 
 /// Lanes of some debts that have nothing owed any more are not due.
@@ -177,18 +185,17 @@ pub(super) async fn drop_unused(conn: &mut SqliteConnection, debts: &str) -> Res
     Ok(())
 }
 
-/// See [`crate::ledger::Debts::raise`]. What has nothing to send is marked for a new plan instead; what is being sent
-/// or barred stays.
+/// See [`crate::ledger::Debts::raise`].
 pub(super) async fn raise(ledger: &SqliteLedger, at: Micros, why: &str, which: &Raise) -> Result<u64> {
     let mut tx = ledger.write().await?;
     let found: Vec<i64> = match which {
         Raise::Debts(debts) => sqlx::query_scalar(
-            "SELECT id FROM debt WHERE id IN (SELECT value FROM json_each(?)) AND state NOT IN ('sending', 'barred')",
+            "SELECT id FROM debt WHERE id IN (SELECT value FROM json_each(?)) AND state <> 'sending'",
         )
         .bind(numbers(debts.iter().copied())),
         Raise::State { connection, state } => sqlx::query_scalar(
             "SELECT id FROM debt WHERE connection = (SELECT id FROM connection WHERE name = ?) AND state = ?
-                AND state NOT IN ('sending', 'barred')",
+                AND state <> 'sending'",
         )
         .bind(&**connection)
         .bind(state.name()),
@@ -226,35 +233,43 @@ pub(super) async fn raise(ledger: &SqliteLedger, at: Micros, why: &str, which: &
 pub(super) async fn observed(ledger: &SqliteLedger, at: Micros, seen: &[Observation]) -> Result<()> {
     let mut tx = ledger.write().await?;
     let debts = numbers(seen.iter().map(|o| o.debt));
-    let row =
-        |o: &Observation| json!([o.debt, o.generation, hex(&digest_bytes(&o.digest)), i64::from(o.holds)]).to_string();
-    let rows = list(seen.iter().map(row));
-    for sql in [CLEAR, PROVE, DISPROVE] {
-        sqlx::query(sql).bind(&rows).bind(at).execute(&mut *tx).await.map_err(failed)?;
-    }
-    enqueue(&mut tx, &debts, at, Due::Now).await?;
+    let rows = |holds: bool| {
+        let seen = seen.iter().filter(|o| o.holds == holds);
+        list(seen.map(|o| json!([o.debt, o.generation, o.digest.map(|d| hex(&digest_bytes(&d)))]).to_string()))
+    };
+    let (held, not_held) = (rows(true), rows(false));
+    sqlx::query(ARRIVED).bind(&held).bind(at).execute(&mut *tx).await.map_err(failed)?;
+    sqlx::query(PROVED).bind(held).bind(at).execute(&mut *tx).await.map_err(failed)?;
+    sqlx::query(DISPROVED).bind(&not_held).execute(&mut *tx).await.map_err(failed)?;
+    sqlx::query(LOST).bind(not_held).execute(&mut *tx).await.map_err(failed)?;
+    enqueue(&mut tx, &debts, at, Due::WithLane).await?;
     drop_unused(&mut tx, &debts).await?;
     commit(tx).await
 }
 
-/// A lost answer is cleared: it arrived (and is proved by the next statement), or it did not and is owed as before.
-const CLEAR: &str = "UPDATE debt SET unsure = 0,
-        state = CASE o.value ->> 3 WHEN 1 THEN 'sent' ELSE 'owed' END,
-        sent_at = CASE o.value ->> 3 WHEN 1 THEN ?2 ELSE sent_at END,
-        sent_digest = CASE o.value ->> 3 WHEN 1 THEN iif(wanted = 'present', wanted_digest, NULL) ELSE sent_digest END,
-        sent_content = CASE o.value ->> 3 WHEN 1 THEN wanted_content ELSE sent_content END
+/// What an uncertain debt wants is there: it was accepted, and the next statement confirms it.
+const ARRIVED: &str = "UPDATE debt SET unsure = 0, state = 'sent', sent_at = ?2,
+        sent_digest = iif(wanted = 'present', wanted_digest, NULL), sent_content = wanted_content
+    FROM json_each(?1) o WHERE debt.id = o.value ->> 0 AND generation = o.value ->> 1 AND state = 'uncertain'
+        AND iif(wanted = 'present', wanted_digest, NULL) IS unhex(o.value ->> 2)";
+
+/// What was last accepted is there.
+const PROVED: &str = "UPDATE debt SET
+        confirmed_at = ?2, confirmed_digest = sent_digest, confirmed_content = sent_content,
+        state = iif(state IN ('sent', 'unverifiable'), 'confirmed', state)
     FROM json_each(?1) o WHERE debt.id = o.value ->> 0 AND generation = o.value ->> 1
-        AND state = 'uncertain' AND wanted_digest = unhex(o.value ->> 2)";
+        AND sent_at IS NOT NULL AND sent_digest IS unhex(o.value ->> 2)";
 
-/// What was last sent was seen there, or seen to be gone.
-const PROVE: &str = "UPDATE debt SET confirmed_at = ?2, confirmed_digest = sent_digest, confirmed_content = sent_content,
-        state = CASE WHEN state IN ('sent', 'unverifiable') THEN 'confirmed' ELSE state END
-    FROM json_each(?1) o WHERE debt.id = o.value ->> 0 AND generation = o.value ->> 1 AND o.value ->> 3 = 1
-        AND (sent_digest = unhex(o.value ->> 2)
-            OR sent_at IS NOT NULL AND sent_digest IS NULL AND wanted = 'absent' AND wanted_digest = unhex(o.value ->> 2))";
+/// What was last accepted is not there, or not any more; what was seen before that is another matter.
+const DISPROVED: &str = "UPDATE debt SET
+        confirmed_at = iif(confirmed_digest IS sent_digest, NULL, confirmed_at),
+        confirmed_digest = iif(confirmed_digest IS sent_digest, NULL, confirmed_digest),
+        confirmed_content = iif(confirmed_digest IS sent_digest, NULL, confirmed_content),
+        state = iif(state = 'confirmed', 'sent', state)
+    FROM json_each(?) o WHERE debt.id = o.value ->> 0 AND generation = o.value ->> 1
+        AND sent_at IS NOT NULL AND sent_digest IS unhex(o.value ->> 2)";
 
-/// What was seen there is not any more; its content stays as the last that was good.
-const DISPROVE: &str = "UPDATE debt SET state = 'sent'
-    FROM json_each(?1) o WHERE debt.id = o.value ->> 0 AND generation = o.value ->> 1 AND o.value ->> 3 = 0
-        AND ?2 IS NOT NULL AND state = 'confirmed'
-        AND coalesce(sent_digest, wanted_digest) = unhex(o.value ->> 2)";
+/// What an uncertain debt wants is not there: it is owed as before.
+const LOST: &str = "UPDATE debt SET state = 'owed'
+    FROM json_each(?) o WHERE debt.id = o.value ->> 0 AND generation = o.value ->> 1 AND state = 'uncertain'
+        AND iif(wanted = 'present', wanted_digest, NULL) IS unhex(o.value ->> 2)";

@@ -4,10 +4,11 @@
 //! of three that stay two, the last is closed.
 
 use super::rows::{
-    Cells, NewContent, insert_contents, insert_rows, keys, numbers, severity_from_name, severity_name, whose,
+    Cells, NewContent, insert_contents, insert_rows, keys, list, numbers, severity_from_name, severity_name, whose,
 };
 use super::{SqliteLedger, commit, failed, next};
 use crate::ledger::{NewProblem, ProblemReading, RecordId, Result, StoredProblem};
+use serde_json::json;
 use silta_adapter::problem::Fixer;
 use smol_str::SmolStr;
 use sqlx::SqliteConnection;
@@ -32,6 +33,9 @@ pub(super) const OPEN_OF: &str = "SELECT p.id, p.record, p.code, p.content FROM 
     WHERE p.record IN (SELECT unhex(value) FROM json_each(?)) AND p.tenant = ? AND p.origin = ? AND p.closed IS NULL
     ORDER BY p.id";
 
+const STAYS: &str = "UPDATE problem SET severity = p.value ->> 1, fixer = p.value ->> 2
+    FROM json_each(?) p WHERE problem.id = p.value ->> 0";
+
 /// A problem that is open: its number and that of its content.
 type Open = HashMap<(RecordId, SmolStr), VecDeque<(i64, i64)>>;
 
@@ -42,17 +46,21 @@ pub(super) async fn settle(ledger: &SqliteLedger, reading: &ProblemReading) -> R
     let known = whose(&mut tx, reading.problems.iter().filter_map(|p| p.record.as_ref())).await?;
     let mut fresh = next(&mut tx, reading.problems.len()).await?.content..;
     let mut contents = Vec::with_capacity(reading.problems.len());
-    let mut new = Vec::new();
+    let (mut new, mut staying) = (Vec::new(), Vec::new());
     for (problem, fresh) in reading.problems.iter().zip(&mut fresh) {
         let stays = problem.record.and_then(|record| open.get_mut(&(record, problem.code.clone()))?.pop_front());
         let id = stays.map_or(fresh, |(_, content)| content);
         let (record, learner) = problem.record.and_then(|record| known.get(&record).copied()).unzip();
         contents.push(NewContent { id, learner, record, debt: None, bytes: &problem.content });
-        if stays.is_none() {
-            new.push((id, problem));
+        match stays {
+            Some((number, _)) => {
+                staying.push(json!([number, severity_name(problem.severity), problem.fixer.name()]).to_string());
+            }
+            None => new.push((id, problem)),
         }
     }
     insert_contents(&mut tx, &contents).await?;
+    sqlx::query(STAYS).bind(list(staying.into_iter())).execute(&mut *tx).await.map_err(failed)?;
     insert_problems(&mut tx, reading, &new).await?;
     let cured = numbers(open.into_values().flatten().map(|(id, _)| id));
     sqlx::query(
