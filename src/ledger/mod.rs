@@ -14,7 +14,8 @@
 #[cfg(test)]
 pub(crate) mod conformance;
 mod judge;
-pub mod memory;
+
+pub mod sqlite;
 pub mod types;
 
 pub use judge::{Incumbent, judge};
