@@ -14,6 +14,7 @@
 #[cfg(test)]
 pub(crate) mod conformance;
 mod judge;
+pub mod memory;
 
 pub mod sqlite;
 pub mod types;

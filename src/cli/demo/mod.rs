@@ -63,7 +63,7 @@ pub(super) struct Institution {
 
 /// Run a gateway and a simulated national store with sample institutions, and tell what happens.
 #[derive(Debug, Parser)]
-pub struct Args {
+pub(super) struct Args {
     /// Where everything is kept; a temporary directory if absent. The demo resumes in the same directory.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -106,7 +106,9 @@ pub(super) async fn run(args: &Args) -> Outcome {
         Some(Err(_)) => Err(Failure::from("not consistent in time; the console tells what is left")),
         Some(Ok(Err(failure))) => Err(failure),
         Some(Ok(Ok(()))) => {
-            println!("\nEverything is consistent: what every institution awarded is in the store, proved by reading it back.");
+            println!(
+                "\nEverything is consistent: what every institution awarded is in the store, proved by reading it back."
+            );
             if !args.once {
                 println!("Look around at http://{address}/ — Ctrl-C ends the demo.");
                 super::stopped().await;

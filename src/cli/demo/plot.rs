@@ -47,7 +47,9 @@ impl Plot<'_> {
         for institution in &INSTITUTIONS {
             self.push(institution.code, institution.document).await?;
         }
-        println!("   The first load of a connection would replace whatever the store holds, so each waits for an operator.");
+        println!(
+            "   The first load of a connection would replace whatever the store holds, so each waits for an operator."
+        );
         self.consistent().await
     }
 
@@ -63,7 +65,9 @@ impl Plot<'_> {
     }
 
     async fn damage(&self) -> Result<(), Failure> {
-        println!("3. The store misbehaves: it changes one row silently, loses another, and answers one call in four with 503.");
+        println!(
+            "3. The store misbehaves: it changes one row silently, loses another, and answers one call in four with 503."
+        );
         self.store.harm(&json!({ "alter_rows": 1, "lose_rows": 1, "unavailable": 0.25 })).await?;
         while !self.store.harmed().await? {
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -140,7 +144,8 @@ impl Plot<'_> {
         let waiting = figures.in_state(DebtState::Waiting);
         let open = figures.backlog() - waiting + figures.in_state(DebtState::Sent);
         let findings = self.gateway.ledger.findings(Some(name), false, 0, 100).await?;
-        let live = |status| matches!(status, FindingStatus::Open | FindingStatus::Repairing | FindingStatus::Persistent);
+        let live =
+            |status| matches!(status, FindingStatus::Open | FindingStatus::Repairing | FindingStatus::Persistent);
         Ok(open == 0 && !findings.iter().any(|f| live(f.status)))
     }
 }
