@@ -8,7 +8,7 @@
 //! | [`decode`] | documents into records |
 //! | `encode` | records into documents |
 //! | [`settings`] | the settings of a connection, and opening one |
-//! | [`drop`] | dropping loads into a directory |
+//! | [`drop`](mod@drop) | dropping loads into a directory |
 //! | [`soap`] | reading the store |
 //! | `sandbox` | (feature `sandbox`) the simulated store |
 
