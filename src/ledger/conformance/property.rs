@@ -187,7 +187,7 @@ impl World {
     }
 
     /// What must be true after every event.
-    async fn holds(&mut self, ledger: &dyn Ledger) -> std::result::Result<(), TestCaseError> {
+    async fn holds(&mut self, ledger: &dyn Ledger) -> Result<(), TestCaseError> {
         let changes = ledger.feed(&[], &[], self.position, 100).await.expect("feed");
         for change in &changes {
             prop_assert!(change.position > self.position, "positions rise strictly");
@@ -219,7 +219,7 @@ impl World {
     }
 
     /// A debt that waits for no plan says what its record says.
-    fn is_owed(&self, record: &StoredRecord, debt: &Debt, dirty: bool) -> std::result::Result<(), TestCaseError> {
+    fn is_owed(&self, record: &StoredRecord, debt: &Debt, dirty: bool) -> Result<(), TestCaseError> {
         let settled = matches!(debt.state, DebtState::Sent | DebtState::Confirmed);
         prop_assert_eq!(debt.state == DebtState::Unplanned, debt.generation == 0 && debt.state != DebtState::Refused);
         if debt.state == DebtState::Confirmed {
@@ -239,7 +239,7 @@ impl World {
     }
 
     /// However it went: planned and sent without faults, everything arrives.
-    async fn ends(&mut self, ledger: &dyn Ledger) -> std::result::Result<(), TestCaseError> {
+    async fn ends(&mut self, ledger: &dyn Ledger) -> Result<(), TestCaseError> {
         self.now += 1_000;
         self.close(ledger, LoadStatus::Failed).await;
         ledger.reap(self.now).await.expect("reaped");
