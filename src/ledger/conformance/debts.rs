@@ -76,12 +76,8 @@ pub(crate) async fn a_mark_is_planned_once(ledger: &dyn Ledger) {
 pub(crate) async fn a_generation_is_a_new_debt(ledger: &dyn Ledger) {
     keep(ledger, 1, &[attainment(1, 1)]).await;
     let item = dirty(ledger).await.remove(0);
-    let projection = Decision::Owe {
-        wanted: Wanted::Present,
-        digest: digest(9),
-        content: Some(vec![9]),
-        losses: Some(vec![3]),
-    };
+    let projection =
+        Decision::Owe { wanted: Wanted::Present, digest: digest(9), content: Some(vec![9]), losses: Some(vec![3]) };
     plan(ledger, 2, &item, projection).await;
     let first = debt(ledger, 1).await;
     assert_eq!((first.generation, first.wanted, first.wanted_digest), (1, Wanted::Present, Some(digest(9))));
@@ -250,16 +246,19 @@ pub(crate) async fn observation_settles_the_uncertain(ledger: &dyn Ledger) {
     let (first, second) = (debt(ledger, 1).await, debt(ledger, 2).await);
     observe(ledger, 2, &first, Some(digest(1)), true).await;
     let now = debt(ledger, 1).await;
-    assert_eq!((now.state, now.sent_digest, now.confirmed_digest), (
-        DebtState::Confirmed,
-        Some(digest(1)),
-        Some(digest(1))
-    ));
+    assert_eq!(
+        (now.state, now.sent_digest, now.confirmed_digest),
+        (DebtState::Confirmed, Some(digest(1)), Some(digest(1)))
+    );
     observe(ledger, 3, &second, None, true).await;
     assert_eq!(debt(ledger, 2).await.state, DebtState::Uncertain, "a proof of what was there before");
     observe(ledger, 3, &second, Some(digest(2)), false).await;
     let now = debt(ledger, 2).await;
-    assert_eq!((now.state, now.generation, now.attempts), (DebtState::Owed, 1, 1), "to be sent again, as the same debt");
+    assert_eq!(
+        (now.state, now.generation, now.attempts),
+        (DebtState::Owed, 1, 1),
+        "to be sent again, as the same debt"
+    );
     assert_eq!(items_claimed(ledger, 3).await, [id(2)]);
 }
 
@@ -377,10 +376,10 @@ pub(crate) async fn attempts_are_kept(ledger: &dyn Ledger) {
     }
     ledger.attempted(&Attempt { load: Some(1), ..attempt(None, 4, Verdict::Accepted) }).await.expect("noted");
     let last = ledger.attempts(debt, 2).await.expect("attempts");
-    assert_eq!(last.iter().map(|a| (a.at, a.verdict)).collect::<Vec<_>>(), [
-        (3, Verdict::Accepted),
-        (2, Verdict::Refused)
-    ]);
+    assert_eq!(
+        last.iter().map(|a| (a.at, a.verdict)).collect::<Vec<_>>(),
+        [(3, Verdict::Accepted), (2, Verdict::Refused)]
+    );
     assert_eq!((last[0].took, last[0].cause.as_str(), last[0].reason.as_str()), (7, "503", "the store is busy"));
     assert_eq!((last[0].debt, last[0].load, last[0].connection.as_str()), (Some(debt), None, STORE));
 }

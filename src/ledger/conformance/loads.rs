@@ -205,7 +205,7 @@ pub(crate) async fn loads_are_listed(ledger: &dyn Ledger) {
     assert_eq!(list(None, false, 9).await, [last, other, held, first], "newest first");
     assert_eq!(list(Some(STORE), false, 2).await, [last, held]);
     assert_eq!(list(None, true, 9).await, [held], "held ones if asked");
-    assert_eq!(list(Some("other"), true, 9).await, []);
+    assert!(list(Some("other"), true, 9).await.is_empty());
     let of = async |n, limit| {
         let loads = ledger.loads_of(id(n), limit).await.expect("loads");
         loads.iter().map(|l| l.id).collect::<Vec<_>>()

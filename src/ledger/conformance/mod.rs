@@ -13,7 +13,9 @@ mod problems;
 mod property;
 mod records;
 
-pub(crate) use {access::*, claims::*, debts::*, erasure::*, findings::*, loads::*, problems::*, property::*, records::*};
+pub(crate) use {
+    access::*, claims::*, debts::*, erasure::*, findings::*, loads::*, problems::*, property::*, records::*,
+};
 
 use super::*;
 use silta_adapter::canonical::{Digest, FORM};

@@ -5,6 +5,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::BTreeMap;
 
+/// Whether an invariant holds.
+type Checked = std::result::Result<(), TestCaseError>;
+
 /// One thing that happens.
 #[derive(Debug, Clone)]
 enum Event {
@@ -187,7 +190,7 @@ impl World {
     }
 
     /// What must be true after every event.
-    async fn holds(&mut self, ledger: &dyn Ledger) -> Result<(), TestCaseError> {
+    async fn holds(&mut self, ledger: &dyn Ledger) -> Checked {
         let changes = ledger.feed(&[], &[], self.position, 100).await.expect("feed");
         for change in &changes {
             prop_assert!(change.position > self.position, "positions rise strictly");
@@ -219,13 +222,14 @@ impl World {
     }
 
     /// A debt that waits for no plan says what its record says.
-    fn is_owed(&self, record: &StoredRecord, debt: &Debt, dirty: bool) -> Result<(), TestCaseError> {
+    fn is_owed(&self, record: &StoredRecord, debt: &Debt, dirty: bool) -> Checked {
         let settled = matches!(debt.state, DebtState::Sent | DebtState::Confirmed);
         prop_assert_eq!(debt.state == DebtState::Unplanned, debt.generation == 0 && debt.state != DebtState::Refused);
         if debt.state == DebtState::Confirmed {
             prop_assert_eq!(debt.confirmed_digest, debt.sent_digest, "what is confirmed is what was sent");
         }
-        if dirty || debt.state == DebtState::Sending || debt.state == DebtState::Refused {
+        let under_way = debt.state == DebtState::Sending || self.load.is_some();
+        if dirty || under_way || debt.state == DebtState::Refused {
             return Ok(());
         }
         let wanted = if record.state.is_tombstone() { Wanted::Absent } else { Wanted::Present };
@@ -239,7 +243,7 @@ impl World {
     }
 
     /// However it went: planned and sent without faults, everything arrives.
-    async fn ends(&mut self, ledger: &dyn Ledger) -> Result<(), TestCaseError> {
+    async fn ends(&mut self, ledger: &dyn Ledger) -> Checked {
         self.now += 1_000;
         self.close(ledger, LoadStatus::Failed).await;
         ledger.reap(self.now).await.expect("reaped");

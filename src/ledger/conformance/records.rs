@@ -29,10 +29,7 @@ pub(crate) async fn a_batch_is_judged_record_by_record(ledger: &dyn Ledger) {
 
 pub(crate) async fn a_record_twice_in_a_batch_is_judged_against_its_first_occurrence(ledger: &dyn Ledger) {
     let batch = [attainment(1, 1), attainment(1, 1), attainment(1, 2), attainment(1, 1), gone(1, State::Deleted)];
-    assert_eq!(
-        keep(ledger, 1, &batch).await,
-        [(New, 1), (Unchanged, 1), (Updated, 2), (Reverted, 3), (Updated, 4)]
-    );
+    assert_eq!(keep(ledger, 1, &batch).await, [(New, 1), (Unchanged, 1), (Updated, 2), (Reverted, 3), (Updated, 4)]);
     assert_eq!(feed(ledger, 0).await.iter().map(|c| c.record.version).collect::<Vec<_>>(), [1, 2, 3, 4]);
 }
 
@@ -118,10 +115,10 @@ pub(crate) async fn a_key_belongs_to_one_source(ledger: &dyn Ledger) {
     assert_eq!(keep(ledger, 2, &[same_source, other_kind, other_institution]).await, [(New, 1); 3]);
     let elsewhere = Batch { tenant: "niitty".into(), ..batch(3, &[same_key_as_1(6)]) };
     assert_eq!(kept(ledger, &elsewhere).await, [(New, 1)], "another tenant's keys are its own");
-    let learners = [record(7, RecordKind::Learner, 1), Incoming {
-        lookup: Lookup([7; 16]),
-        ..other(record(8, RecordKind::Learner, 1))
-    }];
+    let learners = [
+        record(7, RecordKind::Learner, 1),
+        Incoming { lookup: Lookup([7; 16]), ..other(record(8, RecordKind::Learner, 1)) },
+    ];
     assert_eq!(keep(ledger, 4, &learners).await, [(New, 1); 2], "registers may know the same learner");
     take_back(ledger, 5, &[id(1)]).await;
     assert_eq!(keep(ledger, 6, &[same_key_as_1(2)]).await, [(Contested, 0)], "a tombstone holds its key");
@@ -133,12 +130,15 @@ pub(crate) async fn the_feed_tells_changes_in_order(ledger: &dyn Ledger) {
     take_back(ledger, 3, &[id(2)]).await;
     let feed = feed(ledger, 0).await;
     let told: Vec<_> = feed.iter().map(|c| (c.at, c.record.id, c.record.version, c.record.state)).collect();
-    assert_eq!(told, [
-        (1, id(1), 1, State::Current),
-        (1, id(2), 1, State::Current),
-        (2, id(1), 2, State::Current),
-        (3, id(2), 2, State::Deleted),
-    ]);
+    assert_eq!(
+        told,
+        [
+            (1, id(1), 1, State::Current),
+            (1, id(2), 1, State::Current),
+            (2, id(1), 2, State::Current),
+            (3, id(2), 2, State::Deleted),
+        ]
+    );
     assert!(feed.windows(2).all(|w| w[0].position < w[1].position), "positions rise");
     let contents: Vec<_> = feed.iter().map(|c| c.record.content.clone().expect("content")[0]).collect();
     assert_eq!(contents, [1, 1, 2, 1], "each change has the content of its version");
@@ -184,14 +184,17 @@ pub(crate) async fn a_journey_keeps_every_arrival(ledger: &dyn Ledger) {
     keep(ledger, 6, &[attainment(1, 1)]).await;
     let history = ledger.history(id(1)).await.expect("history");
     let told: Vec<_> = history.iter().map(|a| (a.at, a.outcome, a.version, a.state, a.revision)).collect();
-    assert_eq!(told, [
-        (1, New, 1, State::Current, Some(5)),
-        (2, Stale, 1, State::Current, Some(4)),
-        (3, Unchanged, 1, State::Current, Some(6)),
-        (4, Updated, 2, State::Current, Some(7)),
-        (5, Updated, 3, State::Deleted, None),
-        (6, Refused, 3, State::Current, None),
-    ]);
+    assert_eq!(
+        told,
+        [
+            (1, New, 1, State::Current, Some(5)),
+            (2, Stale, 1, State::Current, Some(4)),
+            (3, Unchanged, 1, State::Current, Some(6)),
+            (4, Updated, 2, State::Current, Some(7)),
+            (5, Updated, 3, State::Deleted, None),
+            (6, Refused, 3, State::Current, None),
+        ]
+    );
     assert_eq!(history[1].digest, digest(3), "an arrival shows its own digest");
 }
 
@@ -238,10 +241,13 @@ pub(crate) async fn records_are_counted_by_kind_and_state(ledger: &dyn Ledger) {
     take_back(ledger, 2, &[id(2)]).await;
     let counts = ledger.counts(TENANT).await.expect("counts");
     let told: Vec<_> = counts.iter().map(|c| (c.kind, c.state, c.records)).collect();
-    assert_eq!(told, [
-        (RecordKind::Learner, State::Current, 1),
-        (RecordKind::Attainment, State::Current, 2),
-        (RecordKind::Attainment, State::Deleted, 1),
-    ]);
+    assert_eq!(
+        told,
+        [
+            (RecordKind::Learner, State::Current, 1),
+            (RecordKind::Attainment, State::Current, 2),
+            (RecordKind::Attainment, State::Deleted, 1),
+        ]
+    );
     assert!(ledger.counts("niitty").await.expect("counts").is_empty());
 }
