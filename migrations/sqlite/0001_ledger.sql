@@ -131,7 +131,7 @@ CREATE TABLE debt (
     state             TEXT NOT NULL DEFAULT 'unplanned',
     since             INTEGER NOT NULL,
     shared            INTEGER NOT NULL,
-    lane              INTEGER REFERENCES lane (id),
+    lane              INTEGER,
     turn              INTEGER NOT NULL DEFAULT 0,
     generation        INTEGER NOT NULL DEFAULT 0,
     attempts          INTEGER NOT NULL DEFAULT 0,

@@ -82,7 +82,7 @@ pub(super) async fn renew(ledger: &SqliteLedger, lane: LaneId, token: LeaseToken
 }
 
 /// Only debts of this claim, in the generation that was claimed: what is being sent is never planned anew.
-const SETTLE: &str = "UPDATE debt SET state = s.value ->> 2, attempts = attempts + 1, fixer = s.value ->> 3,
+pub(super) const SETTLE: &str = "UPDATE debt SET state = s.value ->> 2, attempts = attempts + 1, fixer = s.value ->> 3,
         reason = s.value ->> 4,
         unsure = iif(s.value ->> 2 = 'uncertain', 1, iif(s.value ->> 5, 0, unsure)),
         sent_at = iif(s.value ->> 5, ?3, sent_at),

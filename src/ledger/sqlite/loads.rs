@@ -17,6 +17,14 @@ macro_rules! select_loads {
     };
 }
 
+/// A manifest entry `m` carried what its debt wants, in the same generation.
+macro_rules! paid {
+    () => {
+        "m.wanted AND m.generation = debt.generation
+            AND iif(m.digest IS NULL, debt.wanted = 'absent', m.digest = wanted_digest)"
+    };
+}
+
 /// A load of one item is found by asking each load for it, newest first: there are few loads and many items.
 pub(super) const OF: &str = select_loads!(
     "WHERE EXISTS (SELECT 1 FROM manifest m WHERE m.load = l.id AND m.item = ?) ORDER BY l.id DESC LIMIT ?"
@@ -30,10 +38,17 @@ pub(super) const REMOVED: &str = "SELECT count(*) FROM manifest old
 /// Moves the sent watermark to what a load carried, whatever was raised meanwhile, unless a newer generation was
 /// accepted since; and pays what is still owed in the same generation. Carried content is that of a watermark: nothing
 /// is planned anew under a load.
-pub(super) const DELIVERED: &str = "UPDATE debt SET
-        state = iif(m.paid AND state IN ('unplanned', 'owed', 'sending', 'uncertain', 'waiting'), 'sent', state),
-        fixer = iif(m.paid, NULL, fixer),
-        reason = iif(m.paid, '', reason),
+pub(super) const DELIVERED: &str = concat!(
+    "UPDATE debt SET
+        state = iif(",
+    paid!(),
+    " AND state IN ('unplanned', 'owed', 'sending', 'uncertain', 'waiting'), 'sent', state),
+        fixer = iif(",
+    paid!(),
+    ", NULL, fixer),
+        reason = iif(",
+    paid!(),
+    ", '', debt.reason),
         unsure = 0,
         sent_at = ?2,
         sent_content = CASE m.digest
@@ -41,12 +56,10 @@ pub(super) const DELIVERED: &str = "UPDATE debt SET
             WHEN sent_digest THEN sent_content
             WHEN confirmed_digest THEN confirmed_content END,
         sent_digest = m.digest
-    FROM (SELECT e.debt, e.digest, e.wanted AND e.generation = d.generation
-            AND iif(e.digest IS NULL, d.wanted = 'absent', d.wanted_digest = e.digest) AS paid
-        FROM load l CROSS JOIN manifest e ON e.load = l.id CROSS JOIN debt d ON d.id = e.debt
-        WHERE l.id = ?1 AND (e.digest IS NOT NULL OR e.wanted OR d.sent_digest IS NOT NULL)
-            AND (d.generation = e.generation OR d.sent_at IS NULL OR d.sent_at < l.at)) m
-    WHERE debt.id = m.debt";
+    FROM load l, manifest m WHERE l.id = ?1 AND m.load = l.id AND debt.id = m.debt
+        AND (m.digest IS NOT NULL OR m.wanted OR sent_digest IS NOT NULL)
+        AND (debt.generation = m.generation OR sent_at IS NULL OR sent_at < l.at)"
+);
 
 /// It is open whether a failed load arrived.
 const UNSURE: &str =

@@ -84,7 +84,7 @@ pub(super) async fn plan(ledger: &SqliteLedger, connection: &str, at: Micros, pl
     commit(tx).await
 }
 
-const VALID: &str = concat!(
+pub(super) const VALID: &str = concat!(
     "SELECT d.id, d.mark, d.record, d.learner FROM json_each(?) j CROSS JOIN debt d ON d.id = j.value
     CROSS JOIN record r ON r.id = d.record
     WHERE d.connection = (SELECT id FROM connection WHERE name = ?) AND d.mark > 0 AND ",
@@ -92,7 +92,8 @@ const VALID: &str = concat!(
 );
 
 /// A projection that equals the record's content shares its row; the mark vouches that the record did not change.
-const OWE: &str = "UPDATE debt SET state = 'owed', generation = generation + 1, attempts = 0, since = ?2, mark = 0,
+pub(super) const OWE: &str =
+    "UPDATE debt SET state = 'owed', generation = generation + 1, attempts = 0, since = ?2, mark = 0,
         fixer = NULL, reason = '', wanted = p.value ->> 1, wanted_digest = unhex(p.value ->> 2),
         wanted_content = CASE p.value ->> 1 WHEN 'present' THEN
             coalesce(p.value ->> 3, (SELECT r.content FROM record r WHERE r.id = debt.record)) END,
@@ -100,14 +101,15 @@ const OWE: &str = "UPDATE debt SET state = 'owed', generation = generation + 1, 
     FROM json_each(?1) p WHERE debt.id = p.value ->> 0";
 
 /// What is wanted becomes what was last accepted, or else what the record says.
-const SETTLE: &str = "UPDATE debt SET state = p.value ->> 2, since = ?2, mark = 0, fixer = NULL, reason = '',
+pub(super) const SETTLE: &str =
+    "UPDATE debt SET state = p.value ->> 2, since = ?2, mark = 0, fixer = NULL, reason = '',
         wanted = p.value ->> 1,
         wanted_digest = coalesce(sent_digest, r.digest),
         wanted_content = iif(p.value ->> 1 = 'present', iif(sent_digest IS NULL, r.content, sent_content), NULL)
     FROM json_each(?1) p, record r WHERE debt.id = p.value ->> 0 AND r.id = debt.record";
 
 /// Nothing is left to send: raising a refusal without content asks for a new plan.
-const REFUSE: &str = "UPDATE debt SET state = 'refused', since = ?2, mark = 0,
+pub(super) const REFUSE: &str = "UPDATE debt SET state = 'refused', since = ?2, mark = 0,
         fixer = p.value ->> 1, reason = p.value ->> 2,
         wanted = 'present', wanted_digest = NULL, wanted_content = NULL, losses = NULL
     FROM json_each(?1) p WHERE debt.id = p.value ->> 0";
@@ -138,14 +140,8 @@ async fn valid(conn: &mut SqliteConnection, connection: &str, plans: &[Plan]) ->
 /// Gives those of some debts that are owed their lanes and turns, and makes the lanes due.
 pub(super) async fn enqueue(conn: &mut SqliteConnection, debts: &str, at: Micros, due: Due) -> Result<()> {
     let wake = match due {
-        Due::Now => {
-            "UPDATE lane SET next_at = min(coalesce(next_at, ?2), ?2) WHERE leased_until IS NULL AND id IN
-            (SELECT d.lane FROM debt d WHERE d.id IN (SELECT value FROM json_each(?1)) AND d.state = 'owed')"
-        }
-        Due::WithLane => {
-            "UPDATE lane SET next_at = ?2 WHERE next_at IS NULL AND leased_until IS NULL AND id IN
-            (SELECT d.lane FROM debt d WHERE d.id IN (SELECT value FROM json_each(?1)) AND d.state = 'owed')"
-        }
+        Due::Now => WAKE,
+        Due::WithLane => WAKE_IDLE,
     };
     for sql in [MAKE_LANES, JOIN_LANES] {
         sqlx::query(sql).bind(debts).execute(&mut *conn).await.map_err(failed)?;
@@ -154,13 +150,19 @@ pub(super) async fn enqueue(conn: &mut SqliteConnection, debts: &str, at: Micros
     Ok(())
 }
 
-const MAKE_LANES: &str = "INSERT OR IGNORE INTO lane (connection, tenant, key)
+pub(super) const MAKE_LANES: &str = "INSERT OR IGNORE INTO lane (connection, tenant, key)
     SELECT DISTINCT d.connection, r.tenant, iif(d.shared, zeroblob(16), d.learner)
     FROM json_each(?) j CROSS JOIN debt d ON d.id = j.value CROSS JOIN record r ON r.id = d.record
     WHERE d.state = 'owed' AND d.lane IS NULL";
 
+pub(super) const WAKE: &str = "UPDATE lane SET next_at = min(coalesce(next_at, ?2), ?2) WHERE leased_until IS NULL
+    AND id IN (SELECT d.lane FROM debt d WHERE d.id IN (SELECT value FROM json_each(?1)) AND d.state = 'owed')";
+
+pub(super) const WAKE_IDLE: &str = "UPDATE lane SET next_at = ?2 WHERE next_at IS NULL AND leased_until IS NULL
+    AND id IN (SELECT d.lane FROM debt d WHERE d.id IN (SELECT value FROM json_each(?1)) AND d.state = 'owed')";
+
 /// Placements come by rank, withdrawals after them in reverse.
-const JOIN_LANES: &str = "UPDATE debt SET
+pub(super) const JOIN_LANES: &str = "UPDATE debt SET
         turn = CASE wanted WHEN 'present' THEN rank ELSE 255 - rank END,
         lane = coalesce(lane, (SELECT l.id FROM record r CROSS JOIN lane l WHERE r.id = debt.record
             AND l.connection = debt.connection AND l.tenant = r.tenant
@@ -169,21 +171,23 @@ const JOIN_LANES: &str = "UPDATE debt SET
 
 /// Lanes of some debts that have nothing owed any more are not due.
 pub(super) async fn rest(conn: &mut SqliteConnection, debts: &str) -> Result<()> {
-    let sql = "UPDATE lane SET next_at = NULL WHERE next_at IS NOT NULL
-            AND id IN (SELECT d.lane FROM debt d WHERE d.id IN (SELECT value FROM json_each(?)))
-            AND NOT EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.state = 'owed')";
-    sqlx::query(sql).bind(debts).execute(conn).await.map_err(failed)?;
+    sqlx::query(REST).bind(debts).execute(conn).await.map_err(failed)?;
     Ok(())
 }
 
+pub(super) const REST: &str = "UPDATE lane SET next_at = NULL WHERE next_at IS NOT NULL
+    AND id IN (SELECT d.lane FROM debt d WHERE d.id IN (SELECT value FROM json_each(?)))
+    AND NOT EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.state = 'owed')";
+
 /// Removes projections and losses that some debts own and no watermark of theirs refers to any more.
 pub(super) async fn drop_unused(conn: &mut SqliteConnection, debts: &str) -> Result<()> {
-    let sql = "DELETE FROM content WHERE debt IN (SELECT value FROM json_each(?)) AND NOT EXISTS
-        (SELECT 1 FROM debt d WHERE d.id = content.debt
-            AND content.id IN (d.wanted_content, d.losses, d.sent_content, d.confirmed_content))";
-    sqlx::query(sql).bind(debts).execute(conn).await.map_err(failed)?;
+    sqlx::query(DROP_UNUSED).bind(debts).execute(conn).await.map_err(failed)?;
     Ok(())
 }
+
+pub(super) const DROP_UNUSED: &str = "DELETE FROM content WHERE debt IN (SELECT value FROM json_each(?))
+    AND NOT EXISTS (SELECT 1 FROM debt d WHERE d.id = content.debt
+        AND content.id IN (d.wanted_content, d.losses, d.sent_content, d.confirmed_content))";
 
 /// See [`crate::ledger::Debts::raise`].
 pub(super) async fn raise(ledger: &SqliteLedger, at: Micros, why: &str, which: &Raise) -> Result<u64> {
@@ -248,20 +252,20 @@ pub(super) async fn observed(ledger: &SqliteLedger, at: Micros, seen: &[Observat
 }
 
 /// What an uncertain debt wants is there: it was accepted, and the next statement confirms it.
-const ARRIVED: &str = "UPDATE debt SET unsure = 0, state = 'sent', sent_at = ?2,
+pub(super) const ARRIVED: &str = "UPDATE debt SET unsure = 0, state = 'sent', sent_at = ?2,
         sent_digest = iif(wanted = 'present', wanted_digest, NULL), sent_content = wanted_content
     FROM json_each(?1) o WHERE debt.id = o.value ->> 0 AND generation = o.value ->> 1 AND state = 'uncertain'
         AND iif(wanted = 'present', wanted_digest, NULL) IS unhex(o.value ->> 2)";
 
 /// What was last accepted is there.
-const PROVED: &str = "UPDATE debt SET
+pub(super) const PROVED: &str = "UPDATE debt SET
         confirmed_at = ?2, confirmed_digest = sent_digest, confirmed_content = sent_content,
         state = iif(state IN ('sent', 'unverifiable'), 'confirmed', state)
     FROM json_each(?1) o WHERE debt.id = o.value ->> 0 AND generation = o.value ->> 1
         AND sent_at IS NOT NULL AND sent_digest IS unhex(o.value ->> 2)";
 
 /// What was last accepted is not there, or not any more; what was seen before that is another matter.
-const DISPROVED: &str = "UPDATE debt SET
+pub(super) const DISPROVED: &str = "UPDATE debt SET
         confirmed_at = iif(confirmed_digest IS sent_digest, NULL, confirmed_at),
         confirmed_digest = iif(confirmed_digest IS sent_digest, NULL, confirmed_digest),
         confirmed_content = iif(confirmed_digest IS sent_digest, NULL, confirmed_content),
@@ -270,6 +274,6 @@ const DISPROVED: &str = "UPDATE debt SET
         AND sent_at IS NOT NULL AND sent_digest IS unhex(o.value ->> 2)";
 
 /// What an uncertain debt wants is not there: it is owed as before.
-const LOST: &str = "UPDATE debt SET state = 'owed'
+pub(super) const LOST: &str = "UPDATE debt SET state = 'owed'
     FROM json_each(?) o WHERE debt.id = o.value ->> 0 AND generation = o.value ->> 1 AND state = 'uncertain'
         AND iif(wanted = 'present', wanted_digest, NULL) IS unhex(o.value ->> 2)";

@@ -37,7 +37,8 @@ macro_rules! select_changes {
 
 pub(super) const RECORDS_OF: &str = select_records!("WHERE r.tenant = ? AND r.learner = ? ORDER BY r.kind, r.key");
 pub(super) const LOOK_UP: &str = select_records!("WHERE r.tenant = ? AND r.lookup = ? ORDER BY r.key");
-pub(super) const CURRENT_IDS: &str = "SELECT r.key FROM record r WHERE r.key > ? AND r.tenant = ? AND r.source = ?
+/// The unary plus keeps to the order of ids: a page is no sort of all a tenant has.
+pub(super) const CURRENT_IDS: &str = "SELECT r.key FROM record r WHERE r.key > ? AND +r.tenant = ? AND r.source = ?
     AND r.kind IN (SELECT value FROM json_each(?)) AND r.state = 'current' ORDER BY r.key LIMIT ?";
 pub(super) const LEARNERS: &str = "SELECT DISTINCT learner FROM record
     WHERE tenant = ? AND learner > ? AND state = 'current' ORDER BY learner LIMIT ?";
