@@ -5,6 +5,7 @@ use crate::complaint::complaint;
 use crate::units::{Form, Unit, Units};
 use serde::de::IgnoredAny;
 use silta_adapter::adapter::{Decode, DecodeContext, Decoded, Limits, Reading, Sink, Unreadable};
+use silta_adapter::canonical::DigestKey;
 use silta_adapter::problem::Problem;
 use silta_adapter::record::Record;
 use smol_str::SmolStr;
@@ -31,10 +32,11 @@ impl Decode for SiltaRecord {
     fn decode(&self, input: &mut dyn BufRead, ctx: &DecodeContext, sink: &mut Sink<'_>) -> Result<Reading, Unreadable> {
         let mut units = Units::new(input, ctx.limits)?;
         let form = units.form();
-        let mut reader = Reader { ctx, sink, seen: HashMap::new(), buffer: Vec::new(), untold: 0, told: 0 };
+        let mut reader =
+            Reader { ctx, sink, seen: HashMap::new(), digests: DigestKey::new([0; 32]), untold: 0, told: 0 };
         while let Some(unit) = units.next()? {
             match reader.record(&unit) {
-                Ok(record) => reader.put(Decoded::Record(Box::new(record), unit.line))?,
+                Ok(record) => reader.take(record, unit.line)?,
                 Err(problem) => {
                     if form != Form::Lines {
                         well_formed(&unit)?;
@@ -64,7 +66,7 @@ struct Reader<'a, 's> {
     sink: &'a mut Sink<'s>,
     /// Where each key was first said, and a hash of what was said: 40 bytes per record.
     seen: HashMap<[u8; 16], (u64, [u8; 8])>,
-    buffer: Vec<u8>,
+    digests: DigestKey,
     told: usize,
     untold: usize,
 }
@@ -87,17 +89,20 @@ impl Reader<'_, '_> {
             let problem = Problem::error("foreign_tenant", message).at("/tenant").about(key);
             return Err(Box::new(problem.on_line(unit.line)));
         }
-        match self.said_otherwise_on(&record, unit.line) {
-            Some(line) => {
-                let problem = Problem::error("duplicate_key", "the same key with other content; the first is taken");
-                Err(Box::new(problem.about(&record.head.key).on_line(unit.line).and_line(line)))
-            }
-            None => Ok(record),
-        }
+        Ok(record)
     }
 
-    /// The line on which the same key was first said with other content. Content is compared as it would be written,
-    /// which white space, escapes and the order of members do not alter.
+    /// Gives a record, and tells if its key was said before with other content: both are given, neither is guessed.
+    fn take(&mut self, record: Record, line: u64) -> Result<(), Unreadable> {
+        let twice = self.said_otherwise_on(&record, line).map(|before| {
+            let problem = Problem::error("duplicate_key", "the same key stands here twice with different content");
+            problem.about(&record.head.key).on_line(line).and_line(before)
+        });
+        self.put(Decoded::Record(Box::new(record), line))?;
+        twice.map_or(Ok(()), |problem| self.tell(problem))
+    }
+
+    /// The line on which the same key was first said with other content.
     fn said_otherwise_on(&mut self, record: &Record, line: u64) -> Option<u64> {
         let key = &record.head.key;
         let mut hasher = blake3::Hasher::new();
@@ -105,10 +110,7 @@ impl Reader<'_, '_> {
             hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
         }
         hasher.update(key.kind.name().as_bytes());
-        self.buffer.clear();
-        // Writing a record into memory cannot fail.
-        let _ = serde_json::to_writer(&mut self.buffer, record);
-        let content = first(blake3::hash(&self.buffer));
+        let content = self.digests.record(record).hash.first_chunk().copied().unwrap_or_default();
         match self.seen.entry(first(hasher.finalize())) {
             Entry::Vacant(entry) => {
                 entry.insert((line, content));
@@ -235,7 +237,7 @@ mod tests {
         ]
         .join("\n");
         let (records, problems) = read("t", Limits::default(), input.as_bytes()).expect("lines");
-        assert_eq!(lines(&records), [("A", 1), ("A", 2), ("A", 4)]);
+        assert_eq!(lines(&records), [("A", 1), ("A", 2), ("A", 3), ("A", 4)]);
         assert_eq!(problems.len(), 1);
         let problem = &problems[0];
         assert_eq!((problem.code.as_str(), problem.line, problem.related_line), ("duplicate_key", Some(3), Some(1)));
