@@ -4,6 +4,7 @@ use super::plan::plan_all;
 use super::settle::{micros, usable};
 use super::{DeliveryError, items, load};
 use crate::gateway::{Connection, Gateway};
+use silta_adapter::adapter::Effect;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -24,12 +25,27 @@ pub fn start(gateway: &Arc<Gateway>, stop: &CancellationToken) -> JoinSet<()> {
     loops.spawn(async move {
         let pause = Duration::from_secs(gateway.config.delivery.lease_secs.clamp(1, 30));
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
-            if let Err(e) = gateway.ledger.reap(gateway.now()).await {
+            if let Err(e) = recover(&gateway).await {
                 tracing::error!(error = %e, "leases could not be taken back");
             }
         }
     });
     loops
+}
+
+/// Takes back leases of processes that died, and owes again what they may have sent, where sending twice is harmless.
+async fn recover(gateway: &Gateway) -> Result<(), DeliveryError> {
+    let now = gateway.now();
+    gateway.ledger.reap(now).await?;
+    for connection in &gateway.connections {
+        let adapter = connection.adapter.descriptor();
+        if (adapter.honours_key || adapter.effect != Effect::Create)
+            && gateway.ledger.try_again(&connection.config.name, now).await? > 0
+        {
+            connection.bell.notify_waiters();
+        }
+    }
+    Ok(())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -153,7 +153,8 @@ pub trait Debts: Send + Sync {
     async fn renew(&self, lane: LaneId, token: LeaseToken, until: Micros) -> Result<()>;
 
     /// Writes what became of claimed debts and gives the lane back. A settlement counts only for a debt of the claim
-    /// and the generation that was claimed, and counts as one try; all other debts of the claim that are still being
+    /// and the generation that was claimed, and counts as one try (a whole load, which claims a lane without its debts,
+    /// may also find that an owed debt has to wait for another item); all other debts of the claim that are still being
     /// sent go back to owed, untried. A record changed meanwhile is dirty, and planned when the claim has ended.
     ///
     /// # Errors
@@ -164,6 +165,10 @@ pub trait Debts: Send + Sync {
     /// a try; if it was a tenant's lane, the tenant's loads that were being sent on the connection have failed. Owed
     /// debts left in the lane are due at once. Returns how many leases.
     async fn reap(&self, now: Micros) -> Result<u64>;
+
+    /// Owes again what is `uncertain` at a connection, in the same generation: for destinations at which sending twice
+    /// is harmless. Returns how many.
+    async fn try_again(&self, connection: &str, now: Micros) -> Result<u64>;
 
     /// Debts of a connection in one state, by id, after an id.
     async fn debts(&self, connection: &str, state: Option<DebtState>, after: i64, limit: u32) -> Result<Vec<Debt>>;

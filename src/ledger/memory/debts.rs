@@ -318,6 +318,10 @@ impl Debts for MemoryLedger {
         self.rows().settle(settled)
     }
 
+    async fn try_again(&self, connection: &str, now: Micros) -> Result<u64> {
+        Ok(self.rows().try_again(connection, now))
+    }
+
     async fn reap(&self, now: Micros) -> Result<u64> {
         Ok(self.rows().reap(now))
     }

@@ -85,7 +85,10 @@ impl Rows {
         self.held(settled.lane, settled.token)?.lease = None;
         for settlement in &settled.debts {
             let claimed = |row: &&mut DebtRow| {
-                row.lane == settled.lane.0 && row.state == DebtState::Sending && row.generation == settlement.generation
+                let found_waiting = row.state == DebtState::Owed && settlement.state == DebtState::Waiting;
+                row.lane == settled.lane.0
+                    && (row.state == DebtState::Sending || found_waiting)
+                    && row.generation == settlement.generation
             };
             if let Some(row) = self.debts.get_mut(&settlement.debt).filter(claimed) {
                 row.settle(settlement, settled.at);
@@ -108,6 +111,23 @@ impl Rows {
                 }
             }
         }
+    }
+
+    pub(super) fn try_again(&mut self, connection: &str, now: Micros) -> u64 {
+        let unsure = |row: &&mut DebtRow| row.connection == connection && row.state == DebtState::Uncertain;
+        let mut lanes = BTreeSet::new();
+        let mut again = 0;
+        for row in self.debts.values_mut().filter(unsure) {
+            row.state = DebtState::Owed;
+            lanes.insert(row.lane);
+            again += 1;
+        }
+        for lane in lanes {
+            if self.lanes.get(&lane).is_some_and(|l| l.due.is_none()) {
+                self.set_due(lane, Some(now));
+            }
+        }
+        again
     }
 
     pub(super) fn reap(&mut self, now: Micros) -> u64 {

@@ -93,7 +93,7 @@ pub(super) const SETTLE: &str = "UPDATE debt SET state = s.value ->> 2, attempts
             iif(s.value ->> 2 = 'confirmed', iif(wanted = 'present', wanted_digest, NULL), confirmed_digest),
         confirmed_content = iif(s.value ->> 2 = 'confirmed', wanted_content, confirmed_content)
     FROM json_each(?1) s WHERE debt.id = s.value ->> 0 AND generation = s.value ->> 1
-        AND lane = ?2 AND state = 'sending'";
+        AND lane = ?2 AND (state = 'sending' OR (state = 'owed' AND s.value ->> 2 = 'waiting'))";
 
 /// See [`crate::ledger::Debts::settle`].
 pub(super) async fn settle(ledger: &SqliteLedger, settled: &Settled) -> Result<()> {
@@ -132,6 +132,30 @@ pub(super) async fn settle(ledger: &SqliteLedger, settled: &Settled) -> Result<(
         0 => Err(LedgerError::LeaseLost),
         _ => commit(tx).await,
     }
+}
+
+/// See [`crate::ledger::Debts::try_again`].
+pub(super) async fn try_again(ledger: &SqliteLedger, connection: &str, now: Micros) -> Result<u64> {
+    let mut tx = ledger.write().await?;
+    let owed = sqlx::query("UPDATE debt SET state = 'owed' WHERE connection = ? AND state = 'uncertain'")
+        .bind(connection)
+        .execute(&mut *tx)
+        .await
+        .map_err(failed)?
+        .rows_affected();
+    if owed > 0 {
+        sqlx::query(
+            "UPDATE lane SET next_at = ?1 WHERE connection = ?2 AND next_at IS NULL
+                AND EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.state = 'owed')",
+        )
+        .bind(now)
+        .bind(connection)
+        .execute(&mut *tx)
+        .await
+        .map_err(failed)?;
+    }
+    commit(tx).await?;
+    Ok(owed)
 }
 
 /// See [`crate::ledger::Debts::reap`].

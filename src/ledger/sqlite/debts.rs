@@ -211,6 +211,10 @@ impl Debts for SqliteLedger {
         query.bind(limit).fetch_all(&mut *self.read().await?).await.map_err(failed)?.iter().map(holding).collect()
     }
 
+    async fn try_again(&self, connection: &str, now: Micros) -> Result<u64> {
+        claims::try_again(self, connection, now).await
+    }
+
     async fn raise(&self, at: Micros, why: &str, which: &Raise) -> Result<u64> {
         plans::raise(self, at, why, which).await
     }

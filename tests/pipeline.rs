@@ -1,0 +1,377 @@
+//! One record's way, end to end in one process: pushed, kept, planned, loaded into a simulated national store, read
+//! back, repaired. The clock stands still unless moved; the store looks into its inbox when told to.
+
+use serde_json::{Value, json};
+use silta::config::Config;
+use silta::delivery::load::{Ruling, rule};
+use silta::delivery::{load, plan};
+use silta::env::{ManualClock, Rng};
+use silta::gateway::{Connection, Gateway, Parts};
+use silta::intake::{self, NotTaken, Receipt, Submission};
+use silta::ledger::memory::MemoryLedger;
+use silta::ledger::{DebtState, FindingKind, FindingStatus, Ledger, LoadStatus, Outcome, Summary};
+use silta::reconcile::{self, repair};
+use silta::registry;
+use silta::vault::Vault;
+use silta_adapter::record::RecordKind;
+use silta_virta::sandbox::{PATH, Sandbox, SandboxOptions};
+use std::io::Write;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+const SECOND: i64 = 1_000_000;
+const TENANT: &str = "02469";
+
+/// A gateway with one VIRTA connection, and the store behind it.
+struct World {
+    gateway: Arc<Gateway>,
+    clock: Arc<ManualClock>,
+    store: Arc<Sandbox>,
+    url: String,
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        Self::with(Arc::new(MemoryLedger::default()), "").await
+    }
+
+    async fn with(ledger: Arc<dyn Ledger>, connection: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Arc::new(Sandbox::open(SandboxOptions::new(dir.path())).expect("a store"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        tokio::spawn(store.clone().serve(listener, std::future::pending()));
+        let config = Config::from_toml(&format!(
+            "[reconcile]\nsettle_secs = 60\n[[tenant]]\ncode = '{TENANT}'\n[[connection]]\nname = 'virta'\n\
+             tenant = '{TENANT}'\nadapter = 'virta'\n{connection}\n[connection.settings]\ndirectory = '{}'\n\
+             [connection.settings.soap]\nurl = '{url}{PATH}'\n",
+            dir.path().join("inbox").display()
+        ))
+        .expect("a configuration");
+        let clock = Arc::new(ManualClock::at(1_800_000_000 * SECOND));
+        let rng = Rng::from_seed(1);
+        let parts = Parts {
+            ledger,
+            vault: Arc::new(Vault::new(&[1; 32], rng.clone()).expect("a vault")),
+            clock: clock.clone(),
+            rng,
+            registry: registry::adapters(),
+            mappings: Arc::new(registry::mappings(None).expect("mappings")),
+        };
+        let gateway = Arc::new(Gateway::new(config, parts).expect("a gateway"));
+        Self { gateway, clock, store, url, dir }
+    }
+
+    fn connection(&self) -> &Arc<Connection> {
+        self.gateway.connection("virta").expect("the connection")
+    }
+
+    async fn submit(
+        &self,
+        format: &str,
+        document: &str,
+        complete: &[RecordKind],
+        confirmed: Option<u64>,
+    ) -> Result<Receipt, NotTaken> {
+        let mut spool = tempfile::NamedTempFile::new_in(self.dir.path()).expect("a spool");
+        spool.write_all(document.as_bytes()).expect("written");
+        let submission = Submission {
+            tenant: TENANT.into(),
+            source: "sis".into(),
+            adapter: self.gateway.registry.get(format).expect("an adapter").clone(),
+            spool: spool.path().to_owned(),
+            allowed: Vec::new(),
+            complete: complete.to_vec(),
+            confirmed_removals: confirmed,
+            reinstate: false,
+        };
+        intake::take(&self.gateway, submission).await
+    }
+
+    async fn push(&self, document: &str) -> Receipt {
+        self.submit("record", document, &[], None).await.expect("taken")
+    }
+
+    /// Plans and makes one load, if one is due.
+    async fn load(&self) {
+        plan::plan_all(&self.gateway, self.connection()).await.expect("planned");
+        load::round(&self.gateway, self.connection()).await.expect("a round");
+    }
+
+    async fn release(&self) {
+        let held = self.gateway.ledger.loads(Some("virta"), true, 10).await.expect("loads");
+        assert_eq!(held.len(), 1, "one load is held");
+        assert!(rule(&self.gateway, held[0].id, Ruling::Release, "test").await.expect("ruled"));
+        self.clock.advance(10 * SECOND);
+    }
+
+    /// Loads, lets the store take it, waits until differences count, reads back.
+    async fn settle(&self) -> Summary {
+        self.load().await;
+        self.store.tick().expect("ticked");
+        self.clock.advance(120 * SECOND);
+        self.reconcile().await
+    }
+
+    async fn reconcile(&self) -> Summary {
+        reconcile::run::run(&self.gateway, self.connection()).await.expect("reconciled").expect("it can be read")
+    }
+
+    /// Pushes, releases the first load, settles.
+    async fn established(&self, document: &str) {
+        self.push(document).await;
+        self.load().await;
+        self.release().await;
+        let summary = self.settle().await;
+        assert_eq!((summary.agreed, summary.findings.len()), (summary.items, 0), "{summary:?}");
+    }
+
+    async fn states(&self) -> Vec<(DebtState, i64)> {
+        let mut states = self.gateway.ledger.figures("virta", 0).await.expect("figures").states;
+        states.retain(|(_, n)| *n > 0);
+        states.sort_by_key(|(state, _)| state.name());
+        states
+    }
+
+    async fn findings(&self) -> Vec<(FindingKind, FindingStatus)> {
+        let findings = self.gateway.ledger.findings(Some("virta"), false, 0, 100).await.expect("findings");
+        findings.iter().map(|f| (f.kind, f.status)).collect()
+    }
+
+    async fn harm(&self, faults: Value) {
+        let client = reqwest::Client::new();
+        let answer = client.post(format!("{}/faults", self.url)).json(&faults).send().await.expect("answered");
+        assert!(answer.status().is_success());
+        self.store.tick().expect("ticked");
+    }
+
+    /// What the store holds, as one text.
+    fn stored(&self) -> String {
+        let mut files: Vec<_> = std::fs::read_dir(self.dir.path().join("store"))
+            .expect("the store's directory")
+            .map(|e| e.expect("an entry").path())
+            .collect();
+        files.sort();
+        files.iter().map(|f| std::fs::read_to_string(f).expect("a document")).collect()
+    }
+}
+
+fn learner(id: &str, n: u8) -> String {
+    format!(
+        r#"{{"kind":"learner","id":"{id}","learner":"{id}","body":{{"identifiers":[{{"scheme":"fi:oppijanumero","value":"1.2.246.562.24.9000000000{n}"}}]}}}}"#
+    ) + "\n"
+}
+
+fn course(learner: &str, id: &str, grade: &str) -> String {
+    course_with(learner, id, grade, &[])
+}
+
+fn course_with(learner: &str, id: &str, grade: &str, parts: &[&str]) -> String {
+    let parts: Vec<Value> = parts.iter().map(|p| json!({ "id": p })).collect();
+    let record = json!({
+        "kind": "attainment", "institution": TENANT, "id": id, "learner": learner,
+        "body": {
+            "code": "C", "category": {"scheme": "virta:opintosuorituslaji", "value": "2"},
+            "title": [{"lang": "fi", "value": format!("Kurssi {id}")}], "completed_on": "2026-05-12",
+            "credits": {"ects": "5"},
+            "grade": {"scale": {"code": {"scheme": "virta:arvosana", "value": "Viisiportainen"}}, "value": grade},
+            "awarding_body": {"scheme": "virta:organisaatio", "value": TENANT},
+            "parts": parts,
+        }
+    });
+    record.to_string() + "\n"
+}
+
+fn withdrawn(learner: &str, id: &str) -> String {
+    json!({"kind": "attainment", "institution": TENANT, "id": id, "learner": learner, "state": "misregistered"})
+        .to_string()
+        + "\n"
+}
+
+#[tokio::test]
+async fn a_first_load_waits_for_an_operator_and_then_everything_is_proved_to_be_there() {
+    let world = World::new().await;
+    let receipt = world.push(&(learner("L1", 1) + &course("L1", "A", "3"))).await;
+    assert!(receipt.taken.iter().all(|t| t.outcome == Outcome::New));
+    world.load().await;
+    assert_eq!(world.states().await, [(DebtState::Owed, 2)], "held, nothing sent");
+    assert!(!world.dir.path().join("inbox").read_dir().is_ok_and(|mut d| d.next().is_some()), "nothing was dropped");
+    world.load().await;
+    assert_eq!(
+        world.gateway.ledger.loads(Some("virta"), true, 9).await.expect("loads").len(),
+        1,
+        "still one held load"
+    );
+    world.release().await;
+    world.load().await;
+    assert_eq!(world.states().await, [(DebtState::Sent, 2)]);
+    let early = world.reconcile().await;
+    assert_eq!(early.findings.get("settling"), Some(&2), "in flight is not an error: {early:?}");
+    world.store.tick().expect("ticked");
+    world.clock.advance(120 * SECOND);
+    let summary = world.reconcile().await;
+    assert_eq!((summary.items, summary.agreed, summary.findings.len()), (2, 2, 0));
+    assert_eq!(world.states().await, [(DebtState::Confirmed, 2)]);
+    assert!(world.findings().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_correction_and_a_withdrawal_reach_the_store() {
+    let world = World::new().await;
+    world.established(&(learner("L1", 1) + &course("L1", "A", "3") + &course("L1", "B", "4"))).await;
+    world.push(&course("L1", "A", "5")).await;
+    let summary = world.settle().await;
+    assert_eq!((summary.items, summary.agreed), (3, 3));
+    assert!(world.stored().contains("<Viisiportainen>5</Viisiportainen>"));
+    world.push(&withdrawn("L1", "B")).await;
+    let summary = world.settle().await;
+    assert_eq!((summary.items, summary.agreed), (3, 3));
+    assert!(!world.stored().contains("Kurssi B"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_never_removes_its_older_version() {
+    let world = World::new().await;
+    world.established(&(learner("L1", 1) + &course("L1", "A", "3") + &course("L1", "B", "4"))).await;
+    // VIRTA holds no attainment without a grade.
+    let mut broken: Value = serde_json::from_str(&course("L1", "A", "3")).expect("JSON");
+    broken["body"].as_object_mut().expect("a body").remove("grade");
+    world.push(&(broken.to_string() + "\n" + &course("L1", "B", "5"))).await;
+    let summary = world.settle().await;
+    assert!(world.stored().contains("Kurssi A"), "the older version stands");
+    assert!(world.stored().contains("<Viisiportainen>5</Viisiportainen>"), "the rest goes on");
+    assert_eq!(summary.findings.len(), 0, "{summary:?}");
+    assert!(world.states().await.contains(&(DebtState::Refused, 1)));
+    let problems = world.gateway.ledger.problems(TENANT, 0, false, 10).await.expect("problems");
+    assert_eq!(problems.len(), 1, "the sender is told");
+    world.push(&course("L1", "A", "2")).await;
+    world.settle().await;
+    assert!(world.gateway.ledger.problems(TENANT, 0, false, 10).await.expect("problems").is_empty(), "and it is cured");
+    assert!(world.states().await.iter().all(|(state, _)| *state == DebtState::Confirmed));
+}
+
+#[tokio::test]
+async fn a_load_that_renames_every_key_is_held() {
+    let world = World::new().await;
+    let old: String = (0..40).map(|n| course("L1", &format!("old-{n}"), "3")).collect();
+    let new: String = (0..40).map(|n| course("L1", &format!("new-{n}"), "3")).collect();
+    world.established(&(learner("L1", 1) + &old)).await;
+    let kinds = [RecordKind::Attainment];
+    match world.submit("record", &new, &kinds, None).await {
+        Err(NotTaken::Shrinks { removed: 40, known: 40 }) => {}
+        other => panic!("the sender must confirm: {:?}", other.map(|r| r.removed)),
+    }
+    assert_eq!(world.submit("record", &new, &kinds, Some(40)).await.expect("confirmed").removed, 40);
+    world.load().await;
+    let held = world.gateway.ledger.loads(Some("virta"), true, 9).await.expect("loads");
+    assert_eq!(held.len(), 1, "held at the destination too");
+    assert!(held[0].reason.contains("remove 40 of the 41"), "{}", held[0].reason);
+    assert!(world.stored().contains("old-39"));
+    world.release().await;
+    world.settle().await;
+    assert!(!world.stored().contains("old-"));
+}
+
+#[tokio::test]
+async fn a_silent_change_and_a_silent_loss_are_found_and_repaired() {
+    let world = World::new().await;
+    let courses: String = (0..10).map(|n| course("L1", &format!("A{n}"), "3")).collect();
+    world.established(&(learner("L1", 1) + &courses)).await;
+    world.harm(json!({"alter_rows": 1, "lose_rows": 1})).await;
+    let summary = world.reconcile().await;
+    assert_eq!(summary.findings.values().sum::<i64>(), 2, "{summary:?}");
+    assert_eq!(summary.repairs, 2);
+    let mut kinds = world.findings().await;
+    kinds.sort_by_key(|(kind, _)| *kind);
+    assert_eq!(
+        kinds,
+        [(FindingKind::Missing, FindingStatus::Repairing), (FindingKind::Differs, FindingStatus::Repairing)]
+    );
+    let healed = world.settle().await;
+    assert_eq!((healed.agreed, healed.findings.len()), (healed.items, 0));
+    assert!(world.findings().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_survives_a_repair_waits_for_a_person() {
+    let world = World::new().await;
+    world.established(&(learner("L1", 1) + &course("L1", "A", "3"))).await;
+    world.harm(json!({"lose_rows": 1})).await;
+    assert_eq!(world.reconcile().await.repairs, 1);
+    world.load().await;
+    world.store.tick().expect("ticked");
+    // The repair was sent, and the store loses the row again.
+    world.harm(json!({"lose_rows": 1})).await;
+    world.clock.advance(120 * SECOND);
+    assert_eq!(world.reconcile().await.repairs, 0);
+    assert_eq!(world.findings().await, [(FindingKind::Missing, FindingStatus::Persistent)]);
+    let finding = world.gateway.ledger.findings(Some("virta"), false, 0, 1).await.expect("findings").remove(0);
+    assert!(repair::repair(&world.gateway, world.connection(), &finding).await.expect("repaired"), "a person repairs");
+    let healed = world.settle().await;
+    assert_eq!((healed.agreed, healed.findings.len()), (healed.items, 0));
+    assert!(world.findings().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_proves_nothing() {
+    let world = World::new().await;
+    world.established(&(learner("L1", 1) + &course("L1", "A", "3"))).await;
+    world.harm(json!({"unavailable": 1.0, "retry_after_secs": 0})).await;
+    let summary = world.reconcile().await;
+    assert!(summary.failure.is_some());
+    assert!(summary.findings.is_empty());
+    assert!(world.findings().await.is_empty());
+    assert_eq!(world.states().await, [(DebtState::Confirmed, 2)]);
+}
+
+#[tokio::test]
+async fn a_whole_waits_for_its_part_and_a_named_part_is_not_removed() {
+    let world = World::new().await;
+    world.established(&(learner("L1", 1) + &course("L1", "X", "3"))).await;
+    world.push(&course_with("L1", "WHOLE", "4", &["PART"])).await;
+    world.settle().await;
+    assert!(world.states().await.contains(&(DebtState::Waiting, 1)), "{:?}", world.states().await);
+    assert!(!world.stored().contains("WHOLE"));
+    world.push(&course("L1", "PART", "4")).await;
+    world.settle().await;
+    assert_eq!(world.states().await, [(DebtState::Confirmed, 4)]);
+    assert!(world.stored().contains("WHOLE"));
+    world.push(&withdrawn("L1", "PART")).await;
+    world.settle().await;
+    assert!(world.stored().contains("Kurssi PART"), "the whole still names it");
+    world.push(&course("L1", "WHOLE", "4")).await;
+    world.settle().await;
+    assert!(!world.stored().contains("Kurssi PART"), "now it may go");
+}
+
+#[tokio::test]
+async fn a_key_sent_twice_with_different_content_takes_neither() {
+    let world = World::new().await;
+    world.push(&(learner("L1", 1) + &course("L1", "A", "3"))).await;
+    let receipt = world.push(&(course("L1", "A", "4") + &course("L1", "B", "1") + &course("L1", "A", "5"))).await;
+    let outcomes: Vec<_> = receipt.taken.iter().map(|t| t.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Refused, Outcome::New, Outcome::Refused]);
+    let problem = receipt.problems.iter().find(|p| p.code == "duplicate_key").expect("told");
+    assert_eq!((problem.line, problem.related_line), (Some(3), Some(1)));
+}
+
+#[tokio::test]
+async fn a_failed_drop_loses_nothing_and_opens_the_breaker() {
+    let world = World::new().await;
+    world.push(&(learner("L1", 1) + &course("L1", "A", "3"))).await;
+    world.load().await;
+    world.release().await;
+    let inbox = world.dir.path().join("inbox");
+    std::fs::remove_dir_all(&inbox).expect("removed");
+    for _ in 0..6 {
+        world.load().await;
+        world.clock.advance(3600 * SECOND);
+    }
+    assert_eq!(world.states().await, [(DebtState::Owed, 2)]);
+    let state = world.gateway.ledger.connection("virta").await.expect("state");
+    assert!(state.failures > 0);
+    std::fs::create_dir_all(&inbox).expect("made");
+    let loads = world.gateway.ledger.loads(Some("virta"), false, 1).await.expect("loads");
+    assert!(matches!(loads[0].status, LoadStatus::Failed | LoadStatus::Held), "{:?}", loads[0]);
+}
