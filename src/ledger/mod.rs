@@ -1,6 +1,6 @@
 //! What is known: records and their versions, debts, loads, findings, and who did what.
 //!
-//! One set of traits, several stores ([`memory`] for simulation, `sqlite` embedded), one suite (`conformance`) that
+//! One set of traits, several stores ([`memory`] for simulation, [`sqlite`] embedded), one suite (`conformance`) that
 //! runs on every one of them. Each method is one short transaction; nothing is held across network calls. Times are
 //! microseconds since the epoch given by the caller's clock; positions and versions are integers the ledger assigns.
 //!
@@ -15,7 +15,6 @@
 pub(crate) mod conformance;
 mod judge;
 pub mod memory;
-
 pub mod sqlite;
 pub mod types;
 
