@@ -29,11 +29,11 @@ mod verdicts;
 
 pub use shape::enrolment_id;
 
-use silta_adapter::adapter::{
-    Adapter, BadSettings, Connected, Decode, DecodeContext, Descriptor, DocumentWriter, Effect, Encode, EncodeContext, Grouping, Limits,
-    Reading, Sink, Unreadable, Withdraw,
-};
 use silta_adapter::SmolStr;
+use silta_adapter::adapter::{
+    Adapter, BadSettings, Connected, Decode, DecodeContext, Descriptor, DocumentWriter, Effect, Encode, EncodeContext,
+    Grouping, Limits, Reading, Sink, Unreadable, Withdraw,
+};
 use silta_adapter::record::RecordKind;
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
