@@ -5,6 +5,7 @@
 //!
 //! | room | what happens there |
 //! |---|---|
+//! | [`cli`] | one file per command |
 //! | [`config`] | one file, one struct per topic |
 //! | [`gateway`] | everything the rooms share, put together |
 //! | [`http`] | the HTTP interface: one file per endpoint |
@@ -12,12 +13,17 @@
 //! | [`access`] | who may do what, for which tenant |
 //! | [`intake`] | documents in, records kept |
 //! | [`delivery`] | debts are planned, claimed, sent, settled |
+//! | [`alerts`] | operators are told |
 //! | [`reconcile`] | what is there is compared with what was accepted |
 //! | [`ledger`] | what is known: records, versions, debts, loads, findings, audit |
 //! | [`vault`] | personal data sealed, pseudonyms made |
+//! | [`telemetry`] | logs, metrics, traces |
+//! | [`registry`] | the adapters of this program: the only place that names them |
 //! | [`env`] | time and randomness, injected |
 
 pub mod access;
+pub mod alerts;
+pub mod cli;
 pub mod config;
 pub mod delivery;
 pub mod env;
@@ -27,4 +33,6 @@ pub mod http;
 pub mod intake;
 pub mod ledger;
 pub mod reconcile;
+pub mod registry;
+pub mod telemetry;
 pub mod vault;

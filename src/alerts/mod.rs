@@ -56,10 +56,8 @@ pub fn alerts(figures: &Figures, state: &ConnectionState, now: Micros, oldest_de
 
 /// Watches every connection until `stop` is cancelled.
 pub async fn watch(gateway: Arc<Gateway>, stop: CancellationToken) {
-    let http = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_secs(10))
-        .build();
+    let http =
+        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(10)).build();
     let Ok(http) = http else { return };
     let pause = crate::delivery::run::poll(&gateway);
     while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
@@ -87,15 +85,18 @@ async fn look(gateway: &Gateway, connection: &Connection, http: &reqwest::Client
         None => BTreeSet::new(),
     };
     let mut remembered = told.clone();
-    for (alert, change) in current
-        .difference(&told)
-        .map(|a| (*a, "raised"))
-        .chain(told.difference(&current).map(|a| (*a, "cleared")))
+    for (alert, change) in
+        current.difference(&told).map(|a| (*a, "raised")).chain(told.difference(&current).map(|a| (*a, "cleared")))
     {
-        let event = Event { connection: name, tenant: &connection.config.tenant, alert, change, at: now, figures: &figures };
+        let event =
+            Event { connection: name, tenant: &connection.config.tenant, alert, change, at: now, figures: &figures };
         tracing::warn!(connection = %name, ?alert, change, "alert");
         if tell(http, &connection.config.alert_webhook, &event).await {
-            if change == "raised" { remembered.insert(alert) } else { remembered.remove(&alert) };
+            if change == "raised" {
+                remembered.insert(alert)
+            } else {
+                remembered.remove(&alert)
+            };
         }
     }
     if remembered != told {

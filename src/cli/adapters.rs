@@ -8,7 +8,7 @@ use silta_adapter::adapter::Descriptor;
 
 /// Describe the adapters: what each carries and what it loses.
 #[derive(Debug, Parser)]
-pub struct Args {
+pub(super) struct Args {
     /// Print the documentation page of this adapter.
     #[arg(long, value_name = "NAME")]
     markdown: Option<String>,

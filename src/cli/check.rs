@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 /// Check whether a document can be read without problems.
 #[derive(Debug, Parser)]
-pub struct Args {
+pub(super) struct Args {
     /// Format of the document: record, virta or elm.
     #[arg(long)]
     from: String,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Where the gateway is, and the token to use.
 #[derive(Debug, Args)]
-pub struct Client {
+pub(super) struct Client {
     /// Address of the gateway.
     #[arg(long, env = "SILTA_URL", default_value = "http://127.0.0.1:8080")]
     url: String,
@@ -90,7 +90,7 @@ pub(super) fn text_of(value: &Value) -> String {
 /// A table of JSON objects.
 pub(super) fn table(rows: &[Value], columns: &[(&str, &str)]) -> String {
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(columns.iter().map(|(title, _)| *title));
     for row in rows {
         table.add_row(columns.iter().map(|(_, pointer)| text_of(row.pointer(pointer).unwrap_or(&Value::Null))));

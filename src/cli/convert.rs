@@ -9,8 +9,8 @@ use crate::registry;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use silta_adapter::adapter::{
-    Adapter, DecodeContext, Decoded, DocumentWriter, EncodeContext, Encode, Grouping, Limits, NotWritten, Registry, Stop,
-    Unreadable,
+    Adapter, DecodeContext, Decoded, DocumentWriter, Encode, EncodeContext, Grouping, Limits, NotWritten, Registry,
+    Stop, Unreadable,
 };
 use silta_adapter::fidelity::Loss;
 use silta_adapter::problem::{Problem, Severity};
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 /// Convert a document from one format into another.
 #[derive(Debug, Parser)]
-pub struct Args {
+pub(super) struct Args {
     /// Format of the input: record, virta or elm.
     #[arg(long)]
     from: String,
@@ -304,4 +304,3 @@ impl Spool {
         Ok(())
     }
 }
-

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// Check a configuration and its store.
 #[derive(Debug, Parser)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     config: ConfigFile,
 }
@@ -29,7 +29,10 @@ pub(super) async fn run(args: &Args) -> Outcome {
         }
     };
     tell("configuration", Ok(format!(": {} tenants, {} connections", config.tenant.len(), config.connection.len())));
-    tell("mappings", registry::mappings(config.mappings.directory.as_deref()).map(|_| String::new()).map_err(Into::into));
+    tell(
+        "mappings",
+        registry::mappings(config.mappings.directory.as_deref()).map(|_| String::new()).map_err(Into::into),
+    );
     tell("connections", connections(&config));
     tell("key file", vault(&config, false, Rng::from_system()).map(|_| String::new()));
     tell("store", store(&config).await);
@@ -39,10 +42,12 @@ pub(super) async fn run(args: &Args) -> Outcome {
 async fn store(config: &Config) -> Result<String, Failure> {
     let ledger = ledger(config, false).await?;
     let pending = ledger.pending_migrations().await?;
-    if pending > 0 {
-        return Err(format!("{pending} migrations are pending; run `silta migrate`").into());
+    if !pending.is_empty() {
+        return Err(format!("{} migrations are pending; run `silta migrate`", pending.len()).into());
     }
-    ledger.integrity().await?;
+    if let Some(damage) = ledger.integrity().await?.first() {
+        return Err(format!("the store is damaged: {damage}").into());
+    }
     let tokens = ledger.tokens().await?.len();
     Ok(format!(": whole, {tokens} tokens"))
 }

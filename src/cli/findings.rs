@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// Show what reconciliation found.
 #[derive(Debug, Parser)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     client: Client,
     /// Only of this connection.

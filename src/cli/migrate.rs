@@ -7,7 +7,7 @@ use clap::Parser;
 
 /// Bring the store to this version's form.
 #[derive(Debug, Parser)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     config: ConfigFile,
 }
@@ -16,8 +16,9 @@ pub(super) async fn run(args: &Args) -> Outcome {
     let config = args.config.read()?;
     let fresh = !config.store.sqlite_file()?.exists();
     let ledger = ledger(&config, true).await?;
-    let steps = ledger.migrate().await?;
+    let steps = ledger.pending_migrations().await?;
+    ledger.migrate().await?;
     vault(&config, fresh, Rng::from_system())?;
-    println!("{}", if steps == 0 { "nothing to do".to_owned() } else { format!("steps taken: {steps}") });
+    println!("{}", if steps.is_empty() { "nothing to do".to_owned() } else { format!("taken: {}", steps.join(", ")) });
     Ok(Exit::Clean)
 }

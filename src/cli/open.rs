@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// Where the configuration is.
 #[derive(Debug, Args)]
-pub struct ConfigFile {
+pub(super) struct ConfigFile {
     /// The configuration file.
     #[arg(long, env = "SILTA_CONFIG", value_name = "FILE", default_value = "config/silta.toml")]
     pub(super) config: PathBuf,
@@ -32,7 +32,7 @@ pub(super) async fn ledger(config: &Config, create: bool) -> Result<SqliteLedger
     if !create && !file.exists() {
         return Err(format!("there is no store at {}; `silta migrate` makes one", file.display()).into());
     }
-    Ok(SqliteLedger::open(&file, create).await?)
+    Ok(SqliteLedger::open(&file.display().to_string(), create).await?)
 }
 
 /// Opens the vault. Its key file is made only together with a new store: a store without its key would be lost.
@@ -48,7 +48,7 @@ pub(super) async fn gateway(config: Config) -> Result<Arc<Gateway>, Failure> {
     let ledger = ledger(&config, fresh).await?;
     if fresh {
         ledger.migrate().await?;
-    } else if ledger.pending_migrations().await? > 0 {
+    } else if !ledger.pending_migrations().await?.is_empty() {
         return Err("the store is of an older version; run `silta migrate` first".into());
     }
     let vault = vault(&config, fresh, rng.clone())?;

@@ -11,7 +11,7 @@ use tokio_util::io::ReaderStream;
 
 /// Push a document to a gateway.
 #[derive(Debug, Parser)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     client: Client,
     /// Whose records these are.

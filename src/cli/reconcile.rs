@@ -7,7 +7,7 @@ use serde_json::json;
 
 /// Read a destination back and compare it with what was sent.
 #[derive(Debug, Parser)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     client: Client,
     /// The connection.

@@ -7,7 +7,7 @@ use serde_json::json;
 
 /// Raise refused or given debts of a connection again.
 #[derive(Debug, Parser)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     client: Client,
     /// The connection.

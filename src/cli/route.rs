@@ -7,14 +7,14 @@ use serde_json::json;
 
 /// Explain which connections carry a record.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// For each connection: whether it carries the record, and why.
     Explain(Explain),
 }
 
 /// For each connection: whether it carries the record, and why.
 #[derive(Debug, Parser)]
-pub struct Explain {
+pub(super) struct Explain {
     #[command(flatten)]
     client: Client,
     /// Whose record it is, to find it by its source key; without it KEY is an opaque record id.
@@ -29,7 +29,8 @@ pub(super) async fn run(command: &Command) -> Outcome {
     let ids: Vec<String> = match &args.tenant {
         None => vec![args.key.clone()],
         Some(tenant) => {
-            let found = args.client.post(&format!("/v1/tenants/{tenant}/records/find"), &json!({ "id": args.key })).await?;
+            let found =
+                args.client.post(&format!("/v1/tenants/{tenant}/records/find"), &json!({ "id": args.key })).await?;
             let records = found["records"].as_array().cloned().unwrap_or_default();
             records.iter().filter_map(|r| r["record"].as_str().map(str::to_owned)).collect()
         }

@@ -5,21 +5,20 @@ use clap::{Parser, Subcommand};
 use silta_virta::sandbox::{PATH, SandboxOptions};
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
 /// Run a simulated system.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// A simulated VIRTA: takes loads from a directory, serves SOAP reading, does wrong what it is told to.
     Virta(Virta),
 }
 
 /// A simulated VIRTA: takes loads from a directory, serves SOAP reading, does wrong what it is told to.
 #[derive(Debug, Parser)]
-pub struct Virta {
+pub(super) struct Virta {
     /// Where it keeps its state; loads are taken from `inbox` in it.
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
@@ -49,11 +48,11 @@ pub(super) async fn run(command: &Command) -> Outcome {
     options.poll = Duration::from_millis(args.poll_ms.max(10));
     options.seed = args.seed;
     options.password.clone_from(&args.password);
-    options.decoder = Some(Arc::new(silta_virta::Virta::default()));
     for fault in &args.fault {
         options.faults.set(fault)?;
     }
-    let listener = TcpListener::bind(&args.listen).await.map_err(|e| format!("cannot listen on {}: {e}", args.listen))?;
+    let listener =
+        TcpListener::bind(&args.listen).await.map_err(|e| format!("cannot listen on {}: {e}", args.listen))?;
     let address = listener.local_addr()?;
     // One line that a starting process can wait for.
     println!("http://{address}{PATH}");

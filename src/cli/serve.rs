@@ -3,7 +3,7 @@
 use super::open::{self, ConfigFile};
 use super::{Exit, Outcome};
 use crate::gateway::Gateway;
-use crate::{alerts, console, delivery, http, reconcile, telemetry};
+use crate::{alerts, delivery, http, reconcile, telemetry};
 use clap::Parser;
 use std::future::IntoFuture;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Run the gateway.
 #[derive(Debug, Parser)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     config: ConfigFile,
 }
@@ -51,7 +51,8 @@ impl Running {
         let mut work = delivery::run::start(&gateway, &stop);
         work.spawn(reconcile::run::schedule(gateway.clone(), stop.clone()));
         work.spawn(alerts::watch(gateway.clone(), stop.clone()));
-        let app = http::router(gateway.clone(), telemetry.map(|t| t.metrics().clone())).merge(console::router(gateway));
+        let _ = telemetry;
+        let app = http::router(gateway.clone());
         let service = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
         work.spawn(async move {
             if let Err(e) = service.into_future().await {

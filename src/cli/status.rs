@@ -6,7 +6,7 @@ use clap::Parser;
 
 /// Show the connections of a gateway.
 #[derive(Debug, Parser)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     client: Client,
     /// Only say whether the gateway is ready.
@@ -42,7 +42,8 @@ pub(super) async fn run(args: &Args) -> Outcome {
         ];
         println!("{}", table(&rows, &columns));
     }
-    let oldest = answer["connections"].as_array().into_iter().flatten().filter_map(|c| c["oldest_debt_secs"].as_u64()).max();
+    let oldest =
+        answer["connections"].as_array().into_iter().flatten().filter_map(|c| c["oldest_debt_secs"].as_u64()).max();
     let late = args.max_age.is_some_and(|limit| oldest.is_some_and(|age| age > limit));
     Ok(if late { Exit::Partial } else { Exit::Clean })
 }

@@ -11,7 +11,7 @@ use smol_str::SmolStr;
 
 /// Make, list and revoke tokens.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Make a token and print it; it is shown only this once.
     Create(Create),
     /// List tokens.
@@ -22,7 +22,7 @@ pub enum Command {
 
 /// Make a token and print it; it is shown only this once.
 #[derive(Debug, Parser)]
-pub struct Create {
+pub(super) struct Create {
     #[command(flatten)]
     config: ConfigFile,
     /// Its name, unique.
@@ -43,7 +43,7 @@ pub struct Create {
 
 /// Revoke a token by its name.
 #[derive(Debug, Parser)]
-pub struct Revoke {
+pub(super) struct Revoke {
     #[command(flatten)]
     config: ConfigFile,
     /// Its name.
@@ -67,11 +67,12 @@ pub(super) async fn run(command: &Command) -> Outcome {
 
 async fn create(args: &Create) -> Outcome {
     const DAY: i64 = 86_400_000_000;
-    let role = Role::from_name(&args.role)
-        .ok_or_else(|| Failure::usage("a role is registrar, reader, operator or admin"))?;
-    let kinds = args.kinds.iter().map(|k| {
-        RecordKind::from_name(k).ok_or_else(|| Failure::usage(format!("there is no kind {k}")))
-    });
+    let role =
+        Role::from_name(&args.role).ok_or_else(|| Failure::usage("a role is registrar, reader, operator or admin"))?;
+    let kinds = args
+        .kinds
+        .iter()
+        .map(|k| RecordKind::from_name(k).ok_or_else(|| Failure::usage(format!("there is no kind {k}"))));
     let kinds = kinds.collect::<Result<_, _>>()?;
     let config = args.config.read()?;
     if let Some(tenant) = args.tenant.as_ref().filter(|t| config.tenant(t).is_none()) {
@@ -91,7 +92,7 @@ async fn create(args: &Create) -> Outcome {
 async fn list(config: &ConfigFile) -> Outcome {
     let ledger = ledger(&config.read()?, false).await?;
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(["name", "role", "tenant", "kinds", "state"]);
     let now = SystemClock.now();
     for token in ledger.tokens().await? {

@@ -7,10 +7,10 @@
 //! | `shape` | which element holds which field, said once for reading and writing |
 //! | [`decode`] | documents into records |
 //! | `encode` | records into documents |
-//! | [`soap`] | the reading service: what does the store hold about these learners? |
-//! | [`drop`] | loads dropped into a directory |
 //! | [`settings`] | the settings of a connection, and opening one |
-//! | `sandbox` | (feature `sandbox`) a simulated national store |
+//! | [`drop`](mod@drop) | dropping loads into a directory |
+//! | [`soap`] | reading the store |
+//! | `sandbox` | (feature `sandbox`) the simulated store |
 
 pub mod decode;
 pub mod drop;
@@ -46,7 +46,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
     name: "virta",
     summary: "VIRTA, Finland's national store of higher-education study records: XML, read by SOAP, replaced as a whole",
     media_types: &["application/xml", "text/xml"],
-    settings: Some(|| schemars::schema_for!(settings::Settings)),
+    settings: Some(settings::schema),
     grouping: Grouping::Record,
     effect: Effect::ReplaceAll,
     withdraw: Withdraw::Absence,

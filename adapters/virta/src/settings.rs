@@ -2,7 +2,7 @@
 
 use crate::drop::DirectoryDrop;
 use crate::soap::SoapReader;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use secrecy::SecretString;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -81,6 +81,11 @@ fn secret<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SecretString>, D::Er
     Ok(text.map(SecretString::from))
 }
 
+/// The JSON Schema of [`Settings`].
+pub fn schema() -> Schema {
+    schemars::schema_for!(Settings)
+}
+
 /// Opens a connection: loads go to the directory, what the store holds is read over SOAP with this decoder.
 ///
 /// # Errors
@@ -99,15 +104,14 @@ pub fn connect(settings: &serde_json::Value, decoder: Arc<dyn Decode>) -> Result
 }
 
 #[cfg(test)]
-#[cfg(feature = "sandbox")]
 mod tests {
     use super::*;
-    use crate::testing::TinyDecoder;
+    use crate::Virta;
     use secrecy::ExposeSecret;
     use serde_json::json;
 
     fn open(settings: serde_json::Value) -> Result<Connected, String> {
-        connect(&settings, Arc::new(TinyDecoder)).map_err(|e| e.to_string())
+        connect(&settings, Arc::new(Virta)).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -133,6 +137,14 @@ mod tests {
         ] {
             let refusal = open(settings.clone()).err().unwrap_or_default();
             assert!(refusal.contains(reason), "{settings}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn the_schema_asks_for_what_is_read() {
+        let schema = serde_json::to_string(&schema()).expect("JSON");
+        for part in ["directory", "password_file", "timeout_secs", "\"additionalProperties\":false"] {
+            assert!(schema.contains(part), "{part}");
         }
     }
 

@@ -1,8 +1,9 @@
 //! Writing an answer: what was loaded, as it was loaded.
 
-use super::index::{Index, LISTS, Learner, NAMESPACE, Row};
+use super::index::{Index, LISTS, Learner, Row};
 use super::question::{Fault, Question};
 use super::store::Documents;
+use crate::names::NAMESPACE;
 use crate::soap::{ENVELOPE_NAMESPACE, SERVICE_NAMESPACE};
 use quick_xml::escape::escape;
 use silta_adapter::SmolStr;
@@ -45,7 +46,7 @@ fn write(out: &mut String, question: &Question, tenant: &SmolStr, index: &Index,
         "Opiskelijat" => index.write(out, learner, |_| None),
         list => {
             let wanted = learner.rows.iter().filter(|row| {
-                LISTS[row.list].0 == list && (question.operation.name != "Tutkinnot" || row.category == DEGREE)
+                LISTS[row.list].0.name() == list && (question.operation.name != "Tutkinnot" || row.category == DEGREE)
             });
             out.extend(wanted.filter_map(text));
         }

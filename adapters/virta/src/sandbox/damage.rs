@@ -1,6 +1,7 @@
 //! Silent damage to what the store holds.
 
-use super::index::{Index, LISTS, NAMESPACE, Row};
+use super::index::{Index, LISTS, Row};
+use crate::names::NAMESPACE;
 use rand::Rng;
 use rand::seq::index::sample;
 use silta_adapter::record::RecordKind;
@@ -25,7 +26,7 @@ pub(super) fn damaged(index: &Index, damage: Damage, rng: &mut impl Rng) -> Stri
         .flat_map(|(_, learner)| &learner.rows)
         .collect();
     let lost: HashSet<usize> = pick(rng, rows.len(), damage.lose_rows).map(|at| rows[at].text.start).collect();
-    let is_alterable = |row: &&&Row| LISTS[row.list].2 == RecordKind::Attainment && !lost.contains(&row.text.start);
+    let is_alterable = |row: &&&Row| LISTS[row.list].1 == RecordKind::Attainment && !lost.contains(&row.text.start);
     let alterable: Vec<&&Row> = rows.iter().filter(is_alterable).collect();
     let altered: HashMap<usize, String> = pick(rng, alterable.len(), damage.alter_rows)
         .map(|at| alterable[at])

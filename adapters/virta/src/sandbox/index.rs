@@ -1,6 +1,7 @@
 //! One institution's load as the store keeps it: the document as it came, and where everything stands in it.
 
 use super::defect::Defect;
+use crate::names::{List, NAMESPACE};
 use crate::soap::IdentifierKind;
 use quick_xml::escape::escape;
 use quick_xml::events::{BytesStart, Event};
@@ -10,60 +11,50 @@ use silta_adapter::record::RecordKind;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-/// The namespace of a load.
-pub(crate) const NAMESPACE: &str = "urn:mace:funet.fi:virta/2015/09/01";
-
-/// The lists a learner's rows stand in: list element, row element, kind.
-pub(crate) const LISTS: [(&str, &str, RecordKind); 4] = [
-    ("Opiskeluoikeudet", "Opiskeluoikeus", RecordKind::StudyRight),
-    ("LukukausiIlmoittautumiset", "LukukausiIlmoittautuminen", RecordKind::Enrolment),
-    ("Opintosuoritukset", "Opintosuoritus", RecordKind::Attainment),
-    ("Liikkuvuusjaksot", "Liikkuvuusjakso", RecordKind::MobilityPeriod),
+/// The lists a learner's rows stand in, and the kind of their rows.
+pub(super) const LISTS: [(List, RecordKind); 4] = [
+    (List::StudyRights, RecordKind::StudyRight),
+    (List::Enrolments, RecordKind::Enrolment),
+    (List::Attainments, RecordKind::Attainment),
+    (List::MobilityPeriods, RecordKind::MobilityPeriod),
 ];
 
 /// Depth a load may have.
 const DEPTH: usize = 64;
 
 /// A load with an index over it.
-pub(crate) struct Index {
-    pub(crate) text: String,
-    pub(crate) learners: Vec<Learner>,
+pub(super) struct Index {
+    pub(super) text: String,
+    pub(super) learners: Vec<Learner>,
     by_identifier: HashMap<SmolStr, Vec<usize>>,
 }
 
 /// One `Opiskelija`.
-pub(crate) struct Learner {
-    pub(crate) key: SmolStr,
+pub(super) struct Learner {
+    pub(super) key: SmolStr,
     /// Its personal data.
-    pub(crate) head: Range<usize>,
-    pub(crate) rows: Vec<Row>,
+    pub(super) head: Range<usize>,
+    pub(super) rows: Vec<Row>,
     identifiers: Vec<(IdentifierKind, SmolStr)>,
 }
 
 /// One row of a list.
-pub(crate) struct Row {
+pub(super) struct Row {
     /// Which of [`LISTS`].
-    pub(crate) list: usize,
-    pub(crate) key: SmolStr,
-    pub(crate) text: Range<usize>,
+    pub(super) list: usize,
+    pub(super) key: SmolStr,
+    pub(super) text: Range<usize>,
     /// `Myontaja`.
-    pub(crate) grantor: SmolStr,
+    pub(super) grantor: SmolStr,
     /// `Laji`.
-    pub(crate) category: SmolStr,
+    pub(super) category: SmolStr,
     parts: Vec<SmolStr>,
-}
-
-#[cfg(test)]
-impl Learner {
-    pub(crate) fn identifiers(&self) -> impl Iterator<Item = &(IdentifierKind, SmolStr)> {
-        self.identifiers.iter()
-    }
 }
 
 impl Index {
     /// Reads a load. What the store's loader would refuse is listed; a load that cannot be read to its end is indexed
     /// up to there.
-    pub(crate) fn read(text: String) -> (Self, Vec<Defect>) {
+    pub(super) fn read(text: String) -> (Self, Vec<Defect>) {
         let mut scan = Scan { text: &text, ..Scan::new() };
         scan.run();
         let (learners, mut defects) = (scan.learners, scan.defects);
@@ -78,20 +69,20 @@ impl Index {
     }
 
     /// The learners with an identifier.
-    pub(crate) fn find<'a>(&'a self, kind: IdentifierKind, value: &'a str) -> impl Iterator<Item = &'a Learner> {
+    pub(super) fn find<'a>(&'a self, kind: IdentifierKind, value: &'a str) -> impl Iterator<Item = &'a Learner> {
         let found = self.by_identifier.get(value).map_or(&[][..], Vec::as_slice).iter().map(|at| &self.learners[*at]);
         found.filter(move |l| l.identifiers.iter().any(|(k, v)| *k == kind && v == value))
     }
 
     /// Writes a learner with those of its rows for which `row` gives text.
-    pub(crate) fn write<'a>(
+    pub(super) fn write<'a>(
         &'a self,
         out: &mut String,
         learner: &Learner,
         mut row: impl FnMut(&Row) -> Option<&'a str>,
     ) {
         out.extend(["<Opiskelija avain=\"", &escape(learner.key.as_str()), "\">", &self.text[learner.head.clone()]]);
-        for (list, (element, ..)) in LISTS.iter().enumerate() {
+        for (list, element) in LISTS.iter().map(|(list, _)| list.name()).enumerate() {
             let mut open = false;
             for text in learner.rows.iter().filter(|r| r.list == list).filter_map(&mut row) {
                 if !std::mem::replace(&mut open, true) {
@@ -118,10 +109,10 @@ fn contradictions(text: &str, learners: &[Learner]) -> Vec<Defect> {
     for learner in learners {
         defects.extend(once(RecordKind::Learner, &learner.key, &text[learner.head.clone()]));
         for row in learner.rows.iter().filter(|row| !row.key.is_empty()) {
-            defects.extend(once(LISTS[row.list].2, &row.key, &text[row.text.clone()]));
+            defects.extend(once(LISTS[row.list].1, &row.key, &text[row.text.clone()]));
         }
     }
-    let attainments = || learners.iter().flat_map(|l| &l.rows).filter(|r| LISTS[r.list].2 == RecordKind::Attainment);
+    let attainments = || learners.iter().flat_map(|l| &l.rows).filter(|r| LISTS[r.list].1 == RecordKind::Attainment);
     let keys: HashSet<&SmolStr> = attainments().map(|row| &row.key).collect();
     for row in attainments() {
         for part in row.parts.iter().filter(|part| !keys.contains(part)) {
@@ -213,7 +204,7 @@ impl<'t> Scan<'t> {
                 Ok(())
             }
             (2, _) => self.start_in_learner(name, from),
-            (3, Some(list)) if name != LISTS[list].1 => Err("a row stands in a list of another kind"),
+            (3, Some(list)) if name != LISTS[list].0.row() => Err("a row stands in a list of another kind"),
             (3, Some(list)) => self.start_row(e, list, from),
             (4, Some(_)) => {
                 self.field = match name {
@@ -234,7 +225,7 @@ impl<'t> Scan<'t> {
     }
 
     fn start_in_learner(&mut self, name: &str, from: usize) -> Result<(), &'static str> {
-        self.list = LISTS.iter().position(|(list, ..)| *list == name);
+        self.list = LISTS.iter().position(|(list, _)| list.name() == name);
         let Some(learner) = self.learners.last_mut() else { return Ok(()) };
         match (self.list, self.in_head) {
             (Some(_), true) => {
@@ -254,7 +245,7 @@ impl<'t> Scan<'t> {
     fn start_row(&mut self, e: &BytesStart<'_>, list: usize, from: usize) -> Result<(), &'static str> {
         let Some(learner) = self.learners.last_mut() else { return Ok(()) };
         let key = attribute(e, "avain")?.unwrap_or_default();
-        let kind = LISTS[list].2;
+        let kind = LISTS[list].1;
         if key.is_empty() && kind != RecordKind::Enrolment {
             return Err("a row has no avain");
         }

@@ -15,7 +15,7 @@ mod answer;
 mod damage;
 mod defect;
 mod faults;
-pub(crate) mod index;
+mod index;
 mod question;
 mod serve;
 mod store;
@@ -31,7 +31,6 @@ use damage::Damage;
 use faults::Fate;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use silta_adapter::adapter::Decode;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
@@ -55,8 +54,6 @@ pub struct SandboxOptions {
     pub faults: Faults,
     /// The password callers must give; any if there is none.
     pub password: Option<String>,
-    /// What loads must also be readable by; its errors refuse a load.
-    pub decoder: Option<Arc<dyn Decode>>,
 }
 
 impl SandboxOptions {
@@ -68,7 +65,6 @@ impl SandboxOptions {
             seed: 0,
             faults: Faults::default(),
             password: None,
-            decoder: None,
         }
     }
 }
@@ -80,11 +76,10 @@ pub struct Sandbox {
     faults: Mutex<Faults>,
     rng: Mutex<StdRng>,
     password: Option<String>,
-    poll: Duration,
     answered: Mutex<BTreeMap<&'static str, usize>>,
 }
 
-/// Runs a sandbox until `shutdown`, answering on `listener`: reading at [`PATH`], `GET` and `POST /faults`, `/health`.
+/// Runs a sandbox until `shutdown`: looks into its inbox, and answers on `listener`.
 ///
 /// # Errors
 /// If its directory cannot be used, or the listener is open to other machines.
@@ -93,7 +88,12 @@ pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    Arc::new(Sandbox::open(options)?).serve(listener, shutdown).await
+    let poll = options.poll;
+    let sandbox = Arc::new(Sandbox::open(options)?);
+    tokio::select! {
+        ended = sandbox.clone().serve(listener, shutdown) => ended,
+        failed = sandbox.watch(poll) => failed,
+    }
 }
 
 impl Sandbox {
@@ -103,12 +103,11 @@ impl Sandbox {
     /// If its directory cannot be used.
     pub fn open(options: SandboxOptions) -> io::Result<Self> {
         Ok(Self {
-            store: Store::open(options.directory, options.decoder)?,
+            store: Store::open(options.directory)?,
             ticking: Mutex::default(),
             faults: Mutex::new(options.faults),
             rng: Mutex::new(StdRng::seed_from_u64(options.seed)),
             password: options.password,
-            poll: options.poll,
             answered: Mutex::default(),
         })
     }
@@ -135,7 +134,8 @@ impl Sandbox {
         Ok(loaded)
     }
 
-    /// Answers on `listener` and looks into the inbox until `shutdown`.
+    /// Answers on `listener` until `shutdown`: reading at [`PATH`], `GET` and `POST /faults`, `/health`. What it holds
+    /// changes only by [`Sandbox::tick`].
     ///
     /// # Errors
     /// If the listener is open to other machines, or fails.
@@ -147,15 +147,11 @@ impl Sandbox {
         if !listener.local_addr()?.ip().is_loopback() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a sandbox listens on a loopback address only"));
         }
-        let service = axum::serve(listener, serve::router(self.clone())).with_graceful_shutdown(shutdown);
-        tokio::select! {
-            ended = service.into_future() => ended,
-            failed = self.watch() => failed,
-        }
+        axum::serve(listener, serve::router(self)).with_graceful_shutdown(shutdown).await
     }
 
-    async fn watch(self: Arc<Self>) -> io::Result<()> {
-        let mut interval = tokio::time::interval(self.poll);
+    async fn watch(self: Arc<Self>, poll: Duration) -> io::Result<()> {
+        let mut interval = tokio::time::interval(poll);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             interval.tick().await;

@@ -171,6 +171,25 @@ async fn it_listens_to_this_machine_only_and_ends_when_told() {
     run(SandboxOptions::new(dir.path()), own, std::future::ready(())).await.expect("ends");
 }
 
+#[tokio::test]
+async fn a_running_sandbox_loads_what_is_dropped() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let health = format!("http://{}/health", listener.local_addr().expect("an address"));
+    let options = SandboxOptions { poll: Duration::from_millis(1), ..SandboxOptions::new(dir.path()) };
+    let running = tokio::spawn(run(options, listener, std::future::pending()));
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let is_up = async || http.get(&health).send().await.expect("answers").text().await.expect("text");
+    assert_eq!(is_up().await, r#"{"generations":{},"status":"up"}"#);
+    let half = dir.path().join("inbox/.half.tmp");
+    fs::write(&half, virta(&[learner("S1", "1.1", &[])])).expect("writes");
+    fs::rename(half, dir.path().join("inbox/silta-10122-1.xml")).expect("renames");
+    while is_up().await != r#"{"generations":{"10122":1},"status":"up"}"# {
+        assert!(!running.is_finished());
+    }
+    running.abort();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1000, ..ProptestConfig::default() })]
 
@@ -191,7 +210,7 @@ proptest! {
 /// Text out of the pieces that loads and requests are made of.
 fn xml_like() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
-        Just(format!("<Virta xmlns=\"{}\">", index::NAMESPACE)),
+        Just(format!("<Virta xmlns=\"{}\">", crate::names::NAMESPACE)),
         Just(format!("<OpintosuorituksetRequest xmlns=\"{}\">", crate::soap::SERVICE_NAMESPACE)),
         proptest::sample::select(vec![
             "<e><b>",

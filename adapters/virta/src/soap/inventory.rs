@@ -5,14 +5,15 @@
 //! completeness of the answer.
 
 use super::operation::{EVERYTHING, EVERYTHING_OF_MANY, LIST_LENGTH};
-use super::{Criteria, IdentifierKind, SoapReader, fault};
+use super::{Criteria, IdentifierKind, SoapReader, fault_cause};
+use crate::extensions::{DOCUMENT, Place};
 use async_trait::async_trait;
 use silta_adapter::SmolStr;
 use silta_adapter::adapter::{DecodeContext, Decoded, Holding, Inventory, LearnerQuery, NotRead, Stop};
 use silta_adapter::canonical;
 use silta_adapter::delivery::Judgement;
 use silta_adapter::problem::{Fixer, Problem, Severity};
-use silta_adapter::record::{Body, Identifier, Record, RecordKey};
+use silta_adapter::record::{Body, Identifier, Record, RecordKey, RecordKind};
 use std::collections::{HashMap, HashSet};
 
 #[async_trait]
@@ -74,7 +75,7 @@ impl SoapReader {
             };
             match decoder.decode(&mut answer.as_slice(), &ctx, &mut sink) {
                 Ok(_) => Ok(found),
-                Err(_) => Err(fault::cause(&answer).unwrap_or("answer:unreadable")),
+                Err(unreadable) => Err(fault_cause(&unreadable).unwrap_or("answer:unreadable")),
             }
         });
         match decoded.await {
@@ -89,11 +90,20 @@ impl SoapReader {
 #[derive(Default)]
 struct Block {
     learner: SmolStr,
-    identifiers: Vec<Identifier>,
     records: Vec<Record>,
     problems: Vec<Problem>,
     /// True if something of it was not taken, so that it may hold more than these records.
     lost: bool,
+}
+
+impl Block {
+    fn identifiers(&self) -> impl Iterator<Item = &Identifier> {
+        let learners = self.records.iter().filter_map(|record| match &record.body {
+            Some(Body::Learner(learner)) => Some(learner),
+            _ => None,
+        });
+        learners.flat_map(|learner| &learner.identifiers)
+    }
 }
 
 /// Cuts an answer into blocks. A row belongs to the last block of its learner; a problem to the block with its record,
@@ -104,17 +114,21 @@ fn blocks(answer: Vec<Decoded>) -> Vec<Block> {
     for decoded in answer {
         match decoded {
             Decoded::Record(record, _) => {
+                if let Some(told_before) = blocks.last_mut().and_then(|b| b.records.first_mut())
+                    && is_same_block(told_before, &record)
+                {
+                    *told_before = *record;
+                    continue;
+                }
                 let learner = &record.head.learner;
-                let identifiers = match &record.body {
-                    Some(Body::Learner(l)) => Some(l.identifiers.0.clone()),
-                    _ => None,
+                let known = match record.head.key.kind {
+                    RecordKind::Learner => None,
+                    _ => blocks.iter().rposition(|b| b.learner == *learner),
                 };
-                let known = blocks.iter().rposition(|b| b.learner == *learner).filter(|_| identifiers.is_none());
                 let at = known.unwrap_or_else(|| {
                     blocks.push(Block { learner: learner.clone(), ..Block::default() });
                     blocks.len() - 1
                 });
-                blocks[at].identifiers.extend(identifiers.unwrap_or_default());
                 blocks[at].records.push(*record);
             }
             Decoded::Problem(problem) => problems.push((blocks.len().saturating_sub(1), problem)),
@@ -129,6 +143,12 @@ fn blocks(answer: Vec<Decoded>) -> Vec<Block> {
         block.problems.push(problem.clone());
     }
     blocks
+}
+
+/// True if two records are the learner of one block: she is told again where parts of her stand behind her rows.
+fn is_same_block(first: &Record, second: &Record) -> bool {
+    let place = |record: &Record| record.body.as_ref().and_then(|b| b.extensions().get::<Place>(DOCUMENT));
+    second.head.key.kind == RecordKind::Learner && first.head.key == second.head.key && place(first) == place(second)
 }
 
 /// For each problem, the block that holds the record it is about.
@@ -222,7 +242,7 @@ impl<'a> Census<'a> {
         let all = asked.len() == 1 || block.learner.is_empty();
         let named = asked
             .iter()
-            .filter(|asked| all || block.identifiers.iter().any(|i| i.scheme == kind.scheme() && i.value == **asked));
+            .filter(|asked| all || block.identifiers().any(|i| i.scheme == kind.scheme() && i.value == **asked));
         let mut owners: Vec<usize> =
             named.filter_map(|i| self.asking[kind as usize].get(i)).flatten().copied().collect();
         owners.sort_unstable();
@@ -280,7 +300,9 @@ impl<'a> Census<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use silta_adapter::record::{Attainment, Learner, RecordKind};
+    use crate::Virta;
+    use silta_adapter::adapter::{Decode, Limits};
+    use silta_adapter::record::{Attainment, Learner};
 
     const KIND: IdentifierKind = IdentifierKind::LearnerNumber;
 
@@ -306,6 +328,27 @@ mod tests {
 
     fn ids(holding: &Holding) -> Vec<&str> {
         holding.records.iter().map(|r| r.head.key.id.as_str()).collect()
+    }
+
+    #[test]
+    fn a_learner_told_in_two_pieces_is_one_and_two_blocks_of_one_key_are_two() {
+        let document = "<Virta xmlns='urn:mace:funet.fi:virta/2015/09/01'>\
+            <Opiskelija avain='S1'><Opintosuoritukset><Opintosuoritus avain='A1' opiskelijaAvain='S1' \
+            koulutusmoduulitunniste='C'/></Opintosuoritukset><KansallinenOppijanumero>1.1</KansallinenOppijanumero>\
+            </Opiskelija><Opiskelija avain='S1'><KansallinenOppijanumero>1.2</KansallinenOppijanumero></Opiskelija></Virta>";
+        let ctx = DecodeContext { tenant: "T".into(), source: "s".into(), limits: Limits::default() };
+        let mut answer = Vec::new();
+        let mut sink = |decoded| {
+            answer.push(decoded);
+            Ok(())
+        };
+        Virta.decode(&mut document.as_bytes(), &ctx, &mut sink).expect("reads");
+        let blocks = blocks(answer);
+        let numbers = |b: &Block| b.identifiers().map(|i| i.value.to_string()).collect::<Vec<_>>();
+        assert_eq!(
+            blocks.iter().map(|b| (numbers(b), b.records.len())).collect::<Vec<_>>(),
+            [(vec!["1.1".to_owned()], 2), (vec!["1.2".to_owned()], 1)]
+        );
     }
 
     #[test]
@@ -365,7 +408,13 @@ mod tests {
         let mut census = Census::new(&learners, "T", true);
         let asked = census.identifiers(KIND);
         // Another institution knows the second person under the local id that ours gave the first.
-        let answer = vec![person("S1", "1.1"), course("A1", "S1", ""), person("S1", "1.9"), course("B1", "S1", "")];
+        let mut other = person("S1", "1.9");
+        if let Decoded::Record(record, _) = &mut other
+            && let Some(body) = &mut record.body
+        {
+            body.extensions_mut().set(DOCUMENT, &Place { under: None, block: Some(2) });
+        }
+        let answer = vec![person("S1", "1.1"), course("A1", "S1", ""), other, course("B1", "S1", "")];
         census.take(KIND, &asked, blocks(answer));
         assert_eq!((ids(&census.holdings[0]), ids(&census.holdings[1])), (vec!["S1", "A1"], vec![]));
     }

@@ -4,10 +4,8 @@
 //! |---|---|
 //! | [`operation`] | the eight operations and what each takes |
 //! | `request` | writing a request |
-//! | `fault` | reading a fault, without the text it echoes |
 //! | `inventory` | what the store holds about learners: which calls to make, whose each answer is |
 
-mod fault;
 mod inventory;
 pub mod operation;
 mod request;
@@ -17,13 +15,15 @@ mod tests;
 
 pub use operation::{Criteria, IdentifierKind, OPERATIONS, Operation};
 
+use crate::decode::SoapFault;
 use crate::settings::SoapSettings;
 use crate::verdicts;
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use secrecy::SecretString;
-use silta_adapter::adapter::{BadSettings, Decode};
+use silta_adapter::SmolStr;
+use silta_adapter::adapter::{BadSettings, Decode, DecodeContext, Limits, Unreadable};
 use silta_adapter::delivery::{Judgement, VerdictTable};
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,12 +148,19 @@ impl SoapReader {
                     StatusCode::INTERNAL_SERVER_ERROR => self.read(&mut answer, FAULT_BYTES).await.unwrap_or_default(),
                     _ => Vec::new(),
                 };
-                Err(match fault::cause(&said) {
+                Err(match self.fault(&said) {
                     Some(fault) => self.verdicts.judge(fault, pause),
                     None => self.verdicts.judge(&format!("http:{}", status.as_u16()), pause),
                 })
             }
         }
+    }
+
+    /// The cause that a fault is judged by, if the service said one.
+    fn fault(&self, said: &[u8]) -> Option<&'static str> {
+        let limits = Limits { bytes: FAULT_BYTES, ..Limits::default() };
+        let ctx = DecodeContext { tenant: SmolStr::default(), source: SmolStr::default(), limits };
+        fault_cause(&self.decoder.decode(&mut &*said, &ctx, &mut |_| Ok(())).err()?)
     }
 
     async fn read(&self, answer: &mut Response, limit: u64) -> Result<Vec<u8>, Judgement> {
@@ -166,6 +173,16 @@ impl SoapReader {
         }
         Ok(bytes)
     }
+}
+
+/// The cause that a document is judged by if it is a fault.
+fn fault_cause(unreadable: &Unreadable) -> Option<&'static str> {
+    let Unreadable::Malformed(problem) = unreadable else { return None };
+    Some(match SoapFault::of(problem)? {
+        SoapFault { validation: true, .. } => "fault:validation",
+        SoapFault { code: "Client", .. } => "fault:client",
+        _ => "fault:server",
+    })
 }
 
 /// The pause a service asks for, where it does so in seconds.

@@ -1,8 +1,9 @@
 //! The client against the sandbox, over the loopback interface.
 
 use super::*;
+use crate::Virta;
 use crate::sandbox::{Faults, PATH, Sandbox, SandboxOptions};
-use crate::testing::{TinyDecoder, attainment, learner, learner_with, virta};
+use crate::testing::{attainment, learner, learner_with, virta};
 use serde_json::json;
 use silta_adapter::SmolStr;
 use silta_adapter::adapter::{DecodeContext, Holding, Inventory, LearnerQuery, Limits, NotRead};
@@ -22,12 +23,7 @@ struct Store {
 
 async fn store(faults: Faults, documents: &[(&str, String)]) -> Store {
     let dir = tempfile::tempdir().expect("a directory");
-    let options = SandboxOptions {
-        faults,
-        password: Some("salainen".into()),
-        poll: Duration::MAX,
-        ..SandboxOptions::new(dir.path())
-    };
+    let options = SandboxOptions { faults, password: Some("salainen".into()), ..SandboxOptions::new(dir.path()) };
     let sandbox = Arc::new(Sandbox::open(options).expect("opens"));
     for (tenant, document) in documents {
         fs::write(dir.path().join(format!("inbox/silta-{tenant}-1.xml")), document).expect("writes");
@@ -50,7 +46,7 @@ impl Store {
         let mut settings = self.settings();
         settings.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         let settings = serde_json::from_value(settings).expect("settings");
-        let mut reader = SoapReader::new(&settings, Arc::new(TinyDecoder)).expect("a reader");
+        let mut reader = SoapReader::new(&settings, Arc::new(Virta)).expect("a reader");
         reader.backoff = ExponentialBuilder::default().with_min_delay(Duration::from_millis(1)).with_max_times(3);
         reader
     }

@@ -1,0 +1,151 @@
+//! What happens in the demo, step by step. How far it came is kept in the ledger.
+
+use super::store::Store;
+use super::{Failure, INSTITUTIONS};
+use crate::delivery::load::{Ruling, rule};
+use crate::exchange::journey;
+use crate::gateway::Gateway;
+use crate::ledger::{DebtState, FindingKind, FindingStatus};
+use crate::reconcile;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The demo's plot.
+pub(super) struct Plot<'a> {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) store: &'a Store,
+    pub(super) address: SocketAddr,
+    pub(super) token: String,
+}
+
+const PROGRESS: &str = "demo.step";
+
+impl Plot<'_> {
+    /// Plays from where it came to, to the end.
+    pub(super) async fn play(&self) -> Result<(), Failure> {
+        let done: u32 = self.gateway.ledger.fact(PROGRESS).await?.and_then(|n| n.parse().ok()).unwrap_or(0);
+        if done > 0 {
+            println!("Going on after step {done}.");
+        }
+        for step in done + 1..=4 {
+            match step {
+                1 => self.first_push().await?,
+                2 => self.corrections().await?,
+                3 => self.damage().await?,
+                _ => self.settle().await?,
+            }
+            self.gateway.ledger.set_fact(PROGRESS, &step.to_string()).await?;
+        }
+        // Whatever was left open when the demo was killed after its last step.
+        self.consistent().await
+    }
+
+    async fn first_push(&self) -> Result<(), Failure> {
+        println!("1. Four institutions push their records.");
+        for institution in &INSTITUTIONS {
+            self.push(institution.code, institution.document).await?;
+        }
+        println!(
+            "   The first load of a connection would replace whatever the store holds, so each waits for an operator."
+        );
+        self.consistent().await
+    }
+
+    async fn corrections(&self) -> Result<(), Failure> {
+        println!("2. Corrections arrive.");
+        for institution in &INSTITUTIONS {
+            if let Some(correction) = institution.correction {
+                println!("   {}: {}.", institution.name, institution.happens);
+                self.push(institution.code, correction).await?;
+            }
+        }
+        self.consistent().await
+    }
+
+    async fn damage(&self) -> Result<(), Failure> {
+        println!(
+            "3. The store misbehaves: it changes one row silently, loses another, and answers one call in four with 503."
+        );
+        self.store.harm(&json!({ "alter_rows": 1, "lose_rows": 1, "unavailable": 0.25 })).await?;
+        while !self.store.harmed().await? {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        self.reconcile_all().await?;
+        self.consistent().await
+    }
+
+    async fn settle(&self) -> Result<(), Failure> {
+        println!("4. The store is well again; everything is read back once more.");
+        self.store.harm(&json!({ "unavailable": 0.0 })).await?;
+        self.reconcile_all().await?;
+        self.consistent().await
+    }
+
+    async fn push(&self, tenant: &str, (document, media_type): (&str, &str)) -> Result<(), Failure> {
+        let answer = reqwest::Client::new()
+            .post(format!("http://{}/v1/tenants/{tenant}/records?source=sis", self.address))
+            .bearer_auth(&self.token)
+            .header("content-type", media_type)
+            .body(document.to_owned())
+            .send()
+            .await?;
+        let receipt: Value = super::super::client::answer(answer).await?;
+        let counts: Vec<String> =
+            receipt["counts"].as_object().into_iter().flatten().map(|(outcome, n)| format!("{n} {outcome}")).collect();
+        println!("   {tenant}: {}", counts.join(", "));
+        for problem in receipt["problems"].as_array().into_iter().flatten() {
+            println!("      told the sender: {}", problem["message"].as_str().unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    async fn reconcile_all(&self) -> Result<(), Failure> {
+        for connection in &self.gateway.connections {
+            reconcile::run::run(&self.gateway, connection).await?;
+            for finding in self.gateway.ledger.findings(Some(&connection.config.name), false, 0, 100).await? {
+                if finding.kind == FindingKind::Settling {
+                    continue;
+                }
+                let step = journey::finding(&self.gateway, finding);
+                let evidence = step.evidence.ok_or("evidence cannot be opened")?;
+                println!("   found at {}: {} — {}", step.connection, step.kind.name(), evidence.proposal);
+                for field in evidence.fields {
+                    let show = |v: Option<Value>| v.map_or_else(|| "nothing".to_owned(), |v| v.to_string());
+                    println!("      {}: sent {}, there {}", field.path, show(field.left), show(field.right));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until every connection holds what it is owed, releasing held loads as the operator would.
+    async fn consistent(&self) -> Result<(), Failure> {
+        loop {
+            let mut settled = true;
+            for connection in &self.gateway.connections {
+                settled &= self.connection_settled(&connection.config.name).await?;
+            }
+            if settled {
+                println!("   consistent.");
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn connection_settled(&self, name: &str) -> Result<bool, Failure> {
+        for load in self.gateway.ledger.loads(Some(name), true, 10).await? {
+            println!("   held at {name}: {}. Released.", load.reason);
+            rule(&self.gateway, load.id, Ruling::Release, "demo").await?;
+        }
+        let figures = self.gateway.ledger.figures(name, 0).await?;
+        let waiting = figures.in_state(DebtState::Waiting);
+        let open = figures.backlog() - waiting + figures.in_state(DebtState::Sent);
+        let findings = self.gateway.ledger.findings(Some(name), false, 0, 100).await?;
+        let live =
+            |status| matches!(status, FindingStatus::Open | FindingStatus::Repairing | FindingStatus::Persistent);
+        Ok(open == 0 && !findings.iter().any(|f| live(f.status)))
+    }
+}
