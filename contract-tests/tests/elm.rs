@@ -1,5 +1,5 @@
 //! The ELM adapter against the Commission's shapes and samples.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test ends with what broke it")]
+#![expect(clippy::expect_used, reason = "a test ends with what broke it")]
 
 use contract_tests::{files, shared_dir};
 use proptest::strategy::{Strategy, ValueTree};
@@ -53,8 +53,11 @@ fn sample(cases: &Path, name: &str) -> Vec<u8> {
     std::fs::read(cases.join(name)).expect(name)
 }
 
-/// The credentials of all items of one learner's records, one per line, and the items refused, with their problems.
-fn credentials(records: &[Record]) -> (Vec<u8>, Vec<(Vec<RecordKey>, Vec<Problem>)>) {
+/// The keys of an item that was refused, and why.
+type Refused = (Vec<RecordKey>, Vec<Problem>);
+
+/// The credentials of all items of one learner's records, one per line, and the items refused.
+fn credentials(records: &[Record]) -> (Vec<u8>, Vec<Refused>) {
     let instant = "2026-11-21T10:00:00Z".parse().expect("an instant");
     let ctx = EncodeContext { mappings: &MAPPINGS, generation: 1, instant };
     let (mut documents, mut refused) = (Vec::new(), Vec::new());
@@ -281,7 +284,7 @@ fn awarding_body(record: &Record) -> Option<&Coded> {
 
 /// Asserts that every attainment is in a credential, in a refused item, or a partial one of nothing; how many are in
 /// credentials.
-fn all_kept(records: &[Record], written: &[u8], refused: &[(Vec<RecordKey>, Vec<Problem>)]) -> usize {
+fn all_kept(records: &[Record], written: &[u8], refused: &[Refused]) -> usize {
     let attainment = |key: &&RecordKey| key.kind == RecordKind::Attainment;
     let keys = |records: &[Record]| -> BTreeSet<RecordKey> {
         records.iter().map(|r| &r.head.key).filter(attainment).cloned().collect()

@@ -8,7 +8,7 @@ use silta_adapter::adapter::{ItemPlan, Refusal};
 use silta_adapter::fidelity::Loss;
 use silta_adapter::problem::{Fixer, Problem, Severity};
 use silta_adapter::record::{Amount, Attainment, Body, Part, Record, RecordKind};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// How deep parts nest; real degrees are six deep.
 const DEPTH: usize = 16;
@@ -74,11 +74,11 @@ impl Graph {
         graph
     }
 
-    /// Everything reachable from a start along `edges`, the start first, depth first; visits only what `seen` lacks.
-    fn reach(edges: &[Vec<usize>], start: usize, seen: &mut [bool]) -> Vec<usize> {
+    /// Everything reachable from a start along `edges`, the start first, depth first; `enter` says whether to go there.
+    fn reach(edges: &[Vec<usize>], start: usize, mut enter: impl FnMut(usize) -> bool) -> Vec<usize> {
         let (mut order, mut stack) = (Vec::new(), vec![start]);
         while let Some(at) = stack.pop() {
-            if !std::mem::replace(&mut seen[at], true) {
+            if enter(at) {
                 order.push(at);
                 stack.extend(edges[at].iter().rev());
             }
@@ -87,25 +87,39 @@ impl Graph {
     }
 
     /// All attainments so that wholes come before their parts, cycles aside: depth-first search, finished last first.
-    fn wholes_first(&self, nodes: &[usize]) -> Vec<usize> {
-        let mut seen = vec![false; self.parts.len()];
+    /// Calls `cycle` with the members of each cycle it meets.
+    fn wholes_first(&self, nodes: &[usize], mut cycle: impl FnMut(&[usize])) -> Vec<usize> {
+        #[derive(Clone, Copy)]
+        enum Seen {
+            Never,
+            OnPath(usize),
+            Done,
+        }
+        let mut seen = vec![Seen::Never; self.parts.len()];
         let mut finished = Vec::with_capacity(nodes.len());
         for &start in nodes {
-            let mut stack = vec![(start, 0)];
-            if std::mem::replace(&mut seen[start], true) {
+            if !matches!(seen[start], Seen::Never) {
                 continue;
             }
-            while let Some((at, next)) = stack.last_mut() {
-                match self.parts[*at].get(*next) {
-                    Some(&part) => {
-                        *next += 1;
-                        if !std::mem::replace(&mut seen[part], true) {
-                            stack.push((part, 0));
-                        }
+            // The way down, and for each step of it the part to look at next.
+            let (mut path, mut next) = (vec![start], vec![0]);
+            seen[start] = Seen::OnPath(0);
+            while let (Some(&at), Some(nth)) = (path.last(), next.last_mut()) {
+                let part = self.parts[at].get(*nth).copied();
+                *nth += 1;
+                match part.map(|part| (part, seen[part])) {
+                    Some((part, Seen::Never)) => {
+                        seen[part] = Seen::OnPath(path.len());
+                        path.push(part);
+                        next.push(0);
                     }
+                    Some((_, Seen::OnPath(step))) => cycle(&path[step..]),
+                    Some((_, Seen::Done)) => {}
                     None => {
-                        finished.push(*at);
-                        stack.pop();
+                        seen[at] = Seen::Done;
+                        finished.push(at);
+                        path.pop();
+                        next.pop();
                     }
                 }
             }
@@ -123,37 +137,37 @@ pub(crate) fn items(records: &[Record]) -> (Vec<ItemPlan>, Vec<Problem>) {
     let mut problems = Vec::new();
     let graph = Graph::of(records, &mut problems);
     let attainments: Vec<usize> = (0..records.len()).filter(|at| attainment(&records[*at]).is_some()).collect();
-    let partial = |at: usize| attainment(&records[at]).is_some_and(is_partial);
+    let key = |at: &usize| &records[*at].head.key;
+    let counted = |at: &usize| attainment(&records[*at]).is_some_and(|a| !is_partial(a));
+    let mut circular = BTreeSet::new();
+    let wholes_first = graph.wholes_first(&attainments, |cycle| circular.extend(cycle.iter().map(key).min()));
+    let message = "attainments contain each other; the cycle is cut";
+    problems.extend(circular.into_iter().map(|key| Problem::error("part_cycle", message).about(key)));
+
     let mut roots: Vec<(usize, Vec<usize>)> = Vec::new();
     let mut covered = vec![false; records.len()];
-    for at in graph.wholes_first(&attainments) {
+    for at in wholes_first {
         if covered[at] {
             continue;
         }
         // Whatever contains it was covered before, unless it is on the same cycle: this is that cycle.
-        let cycle = Graph::reach(&graph.wholes, at, &mut covered.clone());
-        let Some(root) = cycle.iter().copied().filter(|at| !partial(*at)).min_by_key(|at| &records[*at].head.key)
-        else {
-            for at in cycle {
-                covered[at] = true;
-                problems.push(
-                    Problem::warning(
-                        "partial_without_whole",
-                        "a partial attainment that is part of nothing makes no item",
-                    )
-                    .about(&records[at].head.key),
-                );
+        let mut seen = HashSet::new();
+        let cycle = Graph::reach(&graph.wholes, at, |at| !covered[at] && seen.insert(at));
+        let members = match cycle.iter().copied().filter(counted).min_by_key(key) {
+            Some(root) => {
+                let mut seen = HashSet::new();
+                let members = Graph::reach(&graph.parts, root, |at| seen.insert(at));
+                roots.push((root, members.clone()));
+                members
             }
-            continue;
+            None => {
+                let message = "a partial attainment that is part of nothing makes no item";
+                let problem = |at| Problem::warning("partial_without_whole", message).about(key(at));
+                problems.extend(cycle.iter().map(problem));
+                cycle
+            }
         };
-        if cycle.len() > 1 || graph.parts[root].contains(&root) {
-            problems.push(
-                Problem::error("part_cycle", "attainments contain each other; the smallest key is taken as the whole")
-                    .about(&records[root].head.key),
-            );
-        }
-        Graph::reach(&graph.parts, root, &mut covered);
-        roots.push((root, Graph::reach(&graph.parts, root, &mut vec![false; records.len()])));
+        members.into_iter().for_each(|at| covered[at] = true);
     }
     roots.extend((0..records.len()).filter(|at| is_activity(&records[*at])).map(|at| (at, vec![at])));
     roots.sort_unstable_by_key(|(root, _)| *root);

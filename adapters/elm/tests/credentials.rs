@@ -205,6 +205,12 @@ fn a_shared_part_counts_once_and_a_cycle_is_cut() {
     assert_eq!((plans.len(), plans[0].root.id.as_str(), plans[0].members.as_slice()), (1, "A", [1, 0].as_slice()));
     assert_eq!(problems.iter().map(|p| p.code.as_str()).collect::<Vec<_>>(), ["part_cycle"]);
     assert_eq!(lawful(&[circle[1].clone(), circle[0].clone()]), ["part_cycle /body/parts/0"]);
+
+    let below = [&[course("D", parts(&["B"]))], &circle[..]].concat();
+    let (plans, problems) = Elm.items(&below);
+    assert_eq!((plans.len(), problems.len()), (1, 1));
+    assert_eq!(problems[0].key.as_ref().map(|key| key.id.as_str()), Some("A"), "named by its smallest key");
+    assert_eq!(lawful(&below), ["part_cycle /body/parts/0"]);
 }
 
 #[test]

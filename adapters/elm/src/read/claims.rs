@@ -120,6 +120,7 @@ fn organisation(mut node: Node<'_>) -> Coded {
         }
         first
     });
+    // Its country is a fact about the institution, which mappings know.
     if let Some(mut address) = node.node("location").and_then(|mut location| location.node("address")) {
         address.code("countryCode");
     }
