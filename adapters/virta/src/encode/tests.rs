@@ -37,8 +37,11 @@ fn attainment(change: impl FnOnce(&mut Attainment)) -> Record {
     record(RecordKind::Attainment, "A1", "10122", Body::Attainment(Box::new(body)))
 }
 
+/// What became of one item.
+type Outcome = Result<Vec<Loss>, Vec<Problem>>;
+
 /// Writes items one by one; what became of each, and the document.
-fn write(form: Option<&str>, items: &[&Record]) -> (Vec<Result<Vec<Loss>, Vec<Problem>>>, String) {
+fn write(form: Option<&str>, items: &[&Record]) -> (Vec<Outcome>, String) {
     let mut out = Vec::new();
     let mut writer = Box::new(Writer::new(&mut out, form).expect("a form"));
     let outcome = |written| match written {
