@@ -1,4 +1,5 @@
 //! VIRTA against its schema and real documents.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests end the test")]
 
 use contract_tests::tree::Element;
 use contract_tests::{files, shared_dir};

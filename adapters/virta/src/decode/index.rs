@@ -82,7 +82,7 @@ impl Index {
         }
         for whole in self.cycles() {
             let message = "through its parts it is part of itself";
-            problems.push(self.problem(Problem::error("part_cycle", message), whole, template));
+            problems.push(self.problem(Problem::warning("part_cycle", message), whole, template));
         }
         problems
     }

@@ -5,7 +5,9 @@ use quick_xml::Reader;
 use quick_xml::encoding::{DecodingReader, detect_encoding};
 use quick_xml::events::{BytesDecl, Event};
 use silta_adapter::problem::Problem;
+use std::cell::Cell;
 use std::io::{self, BufRead, Chain, Cursor, Read};
+use std::ops::Range;
 
 /// How much of a document is looked at for its declaration.
 const HEAD: usize = 512;
@@ -13,26 +15,39 @@ const HEAD: usize = 512;
 /// The start of the input that was looked at already, and the rest.
 type Whole<'i> = Chain<Cursor<Vec<u8>>, &'i mut dyn BufRead>;
 
-/// A document in UTF-8.
+/// How much is read at once.
+const CHUNK: usize = 1 << 16;
+
+/// A document in UTF-8, with lines counted and characters checked a chunk at a time.
 pub(super) struct Input<'i> {
-    text: Text<'i>,
-    /// Bytes the current token may still take before the input is cut off.
-    allowance: u64,
+    source: Source<'i>,
+    chunk: Box<[u8]>,
+    /// What of the chunk is left.
+    rest: Range<usize>,
+    /// Bytes of earlier chunks.
+    before: u64,
+    /// Up to where in the chunk lines are counted, and how many there are up to there.
+    counted: Cell<(usize, u64)>,
+    /// There is a character in the chunk that XML does not allow, or was in an earlier one.
+    suspicious: bool,
+    /// Where the current token began, and how long it may be.
+    token: u64,
+    token_limit: u64,
 }
 
-enum Text<'i> {
+enum Source<'i> {
     Utf8(Whole<'i>),
     Recoded(Box<DecodingReader<Whole<'i>>>),
 }
 
 impl<'i> Input<'i> {
-    pub(super) fn open(input: &'i mut dyn BufRead) -> Result<Self, Halt> {
+    pub(super) fn open(input: &'i mut dyn BufRead, token_limit: usize) -> Result<Self, Halt> {
         let mut head = Vec::with_capacity(HEAD);
         (&mut *input).take(HEAD as u64).read_to_end(&mut head)?;
         let wide = detect_encoding(&head).is_some_and(|detected| detected.encoding().name() != "UTF-8");
         let declaration = if wide { None } else { declaration(&head) };
         let whole = Cursor::new(head).chain(input);
-        let text = match declaration.map(|declaration| (declaration.encoding().is_some(), declaration.encoder())) {
+        let source = match declaration.map(|declaration| (declaration.encoding().is_some(), declaration.encoder())) {
             Some((true, None)) => {
                 return Err(Problem::error("unknown_encoding", "the declared encoding is unknown").into());
             }
@@ -42,23 +57,77 @@ impl<'i> Input<'i> {
             Some((_, Some(encoding))) if encoding.name() != "UTF-8" => {
                 let mut reader = DecodingReader::new(whole);
                 reader.set_encoding(encoding);
-                Text::Recoded(Box::new(reader))
+                Source::Recoded(Box::new(reader))
             }
-            _ if wide => Text::Recoded(Box::new(DecodingReader::new(whole))),
-            _ => Text::Utf8(whole),
+            _ if wide => Source::Recoded(Box::new(DecodingReader::new(whole))),
+            _ => Source::Utf8(whole),
         };
-        Ok(Self { text, allowance: u64::MAX })
+        Ok(Self {
+            source,
+            chunk: vec![0; CHUNK].into(),
+            rest: 0..0,
+            before: 0,
+            counted: Cell::new((0, 1)),
+            suspicious: false,
+            token: 0,
+            token_limit: token_limit as u64,
+        })
     }
 
-    /// Lets the next token take so many bytes.
-    pub(super) fn allow(&mut self, bytes: u64) {
-        self.allowance = bytes;
+    /// Bytes consumed.
+    fn offset(&self) -> u64 {
+        self.before + self.rest.start as u64
     }
 
-    /// True if a token took more than it was allowed.
-    pub(super) fn is_spent(&self) -> bool {
-        self.allowance == 0
+    /// A token begins here.
+    pub(super) fn mark_token(&mut self) {
+        self.token = self.offset();
     }
+
+    /// True if the current token is longer than it may be.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.offset() - self.token > self.token_limit
+    }
+
+    /// The line of what comes next.
+    pub(super) fn line(&self) -> u64 {
+        let (from, lines) = self.counted.get();
+        let lines = lines + count_lines(&self.chunk[from..self.rest.start]);
+        self.counted.set((self.rest.start, lines));
+        lines
+    }
+
+    /// True if tokens have to be checked one by one for characters that XML does not allow.
+    pub(super) fn is_suspicious(&self) -> bool {
+        self.suspicious
+    }
+
+    fn refill(&mut self) -> io::Result<()> {
+        if self.is_too_long() {
+            return Err(io::Error::other("a token is too long"));
+        }
+        let lines = self.line();
+        self.before += self.rest.start as u64;
+        self.counted.set((0, lines));
+        self.rest = 0..0;
+        let length = match &mut self.source {
+            Source::Utf8(source) => source.read(&mut self.chunk)?,
+            Source::Recoded(source) => source.read(&mut self.chunk)?,
+        };
+        self.rest = 0..length;
+        self.suspicious |= has_controls(&self.chunk[..length]);
+        Ok(())
+    }
+}
+
+/// Line ends in some bytes.
+pub(super) fn count_lines(bytes: &[u8]) -> u64 {
+    bytes.chunks(255).map(|few| u64::from(few.iter().fold(0u8, |n, b| n + u8::from(*b == b'\n')))).sum()
+}
+
+/// True if there is a control character that XML does not allow.
+pub(super) fn has_controls(bytes: &[u8]) -> bool {
+    bytes.iter().fold(false, |bad, b| bad | ((*b < 0x20) & (*b != b'\t') & (*b != b'\n') & (*b != b'\r')))
 }
 
 /// The declaration of a document, if it has one that is readable as ASCII.
@@ -82,21 +151,16 @@ impl Read for Input<'_> {
 }
 
 impl BufRead for Input<'_> {
+    #[inline]
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.allowance == 0 {
-            return Err(io::Error::other("a token is too large"));
+        if self.rest.is_empty() {
+            self.refill()?;
         }
-        match &mut self.text {
-            Text::Utf8(text) => text.fill_buf(),
-            Text::Recoded(text) => text.fill_buf(),
-        }
+        Ok(&self.chunk[self.rest.clone()])
     }
 
+    #[inline]
     fn consume(&mut self, amount: usize) {
-        self.allowance = self.allowance.saturating_sub(amount as u64);
-        match &mut self.text {
-            Text::Utf8(text) => text.consume(amount),
-            Text::Recoded(text) => text.consume(amount),
-        }
+        self.rest.start += amount;
     }
 }

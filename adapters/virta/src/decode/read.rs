@@ -1,5 +1,6 @@
 //! Reads an element into its node by walking the element's shape for every attribute and child.
 
+use super::input::count_lines;
 use super::notes::Notes;
 use super::xml::{Halt, Token, Xml, is_white};
 use crate::shape::{At, Need, Node, Slot, SpecOf, Value, Visit};
@@ -213,6 +214,11 @@ impl<'x, 'i, 'n> Read<'x, 'i, 'n> {
         }
     }
 
+    /// The line of the leaf that was just read.
+    fn leaf_line(&self) -> u64 {
+        self.xml.line().saturating_sub(count_lines(self.xml.text.as_bytes()))
+    }
+
     /// A leaf has no attributes; those that stand are noted.
     fn leaf_attributes(&mut self, name: &'static str) -> Result<(), Halt> {
         let (line, tag) = (self.xml.line(), self.xml.take_tag());
@@ -241,7 +247,7 @@ impl<'x, 'i, 'n> Read<'x, 'i, 'n> {
 
     /// True if the child whose start tag was just read is this part, and is to be read: not a repeated single one.
     fn is_next<S: Slot>(&mut self, at: At, bit: u64) -> Result<bool, Halt> {
-        if self.frame.taken || self.xml.name() != at.name.as_bytes() {
+        if self.frame.taken || !self.xml.is(at.name, at.key) {
             return Ok(false);
         }
         self.frame.taken = true;
@@ -301,15 +307,14 @@ impl Visit for Read<'_, '_, '_> {
                 if !self.is_next::<S>(at, bit)? {
                     return Ok(());
                 }
-                let line = self.xml.line();
                 self.leaf_text(at.name, S::Item::WRAPPED)?;
                 match S::Item::parse(&self.xml.text, spec) {
                     Some(value) => {
                         self.frame.good |= bit;
                         slot.put(value);
                     }
-                    None if is_white(&self.xml.text) => self.notes.empty(at.name, line),
-                    None => self.notes.bad_value(at.name, line),
+                    None if is_white(&self.xml.text) => self.notes.empty(at.name, self.leaf_line()),
+                    None => self.notes.bad_value(at.name, self.leaf_line()),
                 }
                 self.xml.text.clear();
             }

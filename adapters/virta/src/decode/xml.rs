@@ -1,6 +1,7 @@
 //! A bounded, well-formed stream of tags and text with line numbers.
 
-use super::input::Input;
+use super::input::{Input, count_lines, has_controls};
+use crate::shape::name_key;
 use quick_xml::XmlVersion;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesStart, Event};
@@ -61,7 +62,8 @@ pub(super) struct Xml<'i> {
     local: usize,
     /// Text read since it was last cleared.
     pub(super) text: String,
-    line: u64,
+    /// [`name_key`] of the start tag.
+    key: u64,
     depth: usize,
     rooted: bool,
     limits: Limits,
@@ -71,7 +73,7 @@ pub(super) struct Xml<'i> {
 
 impl<'i> Xml<'i> {
     pub(super) fn open(input: &'i mut dyn BufRead, limits: &Limits) -> Result<Self, Halt> {
-        let mut reader = Reader::from_reader(Input::open(input)?);
+        let mut reader = Reader::from_reader(Input::open(input, limits.record_bytes)?);
         let config = reader.config_mut();
         config.expand_empty_elements = true;
         config.check_comments = true;
@@ -80,7 +82,7 @@ impl<'i> Xml<'i> {
             tag: Tag { bytes: Vec::with_capacity(1024), name: 0 },
             local: 0,
             text: String::with_capacity(1024),
-            line: 1,
+            key: 0,
             depth: 0,
             rooted: false,
             limits: *limits,
@@ -88,9 +90,9 @@ impl<'i> Xml<'i> {
         })
     }
 
-    /// The line of the current token.
+    /// The line on which the current token begins.
     pub(super) fn line(&self) -> u64 {
-        self.line
+        self.reader.get_ref().line() - count_lines(&self.tag.bytes)
     }
 
     /// How many elements are open.
@@ -110,15 +112,14 @@ impl<'i> Xml<'i> {
 
     /// A problem that makes the whole document unreadable, at the current line.
     pub(super) fn broken(&self, code: &'static str, message: impl Into<String>) -> Halt {
-        Problem::error(code, message).on_line(self.line).into()
+        Problem::error(code, message).on_line(self.line()).into()
     }
 
     /// Reads the next token, skipping comments and instructions.
     pub(super) fn next(&mut self) -> Result<Token, Halt> {
         loop {
-            self.line += lines(&self.tag.bytes);
             self.tag.bytes.clear();
-            self.reader.get_mut().allow(self.limits.record_bytes as u64 + 1);
+            self.reader.get_mut().mark_token();
             let first = self.position() == 0;
             let fault = match self.reader.read_event_into(&mut self.tag.bytes) {
                 Err(error) => Some(Fault::of(&error)),
@@ -177,6 +178,7 @@ impl<'i> Xml<'i> {
         if self.depth > self.limits.depth {
             return Err(self.broken("too_deep", format!("elements are nested deeper than {}", self.limits.depth)));
         }
+        self.key = name_key(self.name());
         let named = self.name().first().is_some_and(|c| c.is_ascii_alphabetic() || *c == b'_' || *c >= 0x80);
         if !named {
             return Err(self.fault(Fault::Syntax));
@@ -187,7 +189,7 @@ impl<'i> Xml<'i> {
     /// Checks what holds for every token.
     fn checked(&self, token: Token) -> Result<Token, Halt> {
         let bytes = &self.tag.bytes;
-        if bytes.iter().fold(false, |bad, b| bad | ((*b < 0x20) & !matches!(*b, b'\t' | b'\n' | b'\r'))) {
+        if self.reader.get_ref().is_suspicious() && has_controls(bytes) {
             return Err(self.fault(Fault::Character));
         }
         if self.position() > self.limits.bytes {
@@ -204,7 +206,7 @@ impl<'i> Xml<'i> {
 
     fn fault(&self, fault: Fault) -> Halt {
         match fault {
-            Fault::Io(_) if self.reader.get_ref().is_spent() => self.fault(Fault::TooLarge),
+            Fault::Io(_) if self.reader.get_ref().is_too_long() => self.fault(Fault::TooLarge),
             Fault::Io(error) => error.into(),
             fault => {
                 let (code, message) = fault.said();
@@ -216,6 +218,12 @@ impl<'i> Xml<'i> {
     /// The local name of the start tag.
     pub(super) fn name(&self) -> &[u8] {
         self.tag.bytes.get(self.local..1 + self.tag.name).unwrap_or_default()
+    }
+
+    /// True if the start tag has this local name, given with its [`name_key`].
+    #[inline]
+    pub(super) fn is(&self, name: &str, key: u64) -> bool {
+        self.key == key && self.name() == name.as_bytes()
     }
 
     /// The prefix of the start tag, empty if it has none.
@@ -235,7 +243,7 @@ impl<'i> Xml<'i> {
         std::mem::replace(&mut self.tag, Tag { bytes: Vec::new(), name })
     }
 
-    /// Puts the start tag back. Needed for the line count.
+    /// Puts the start tag back.
     pub(super) fn put_tag(&mut self, tag: Tag) {
         self.tag = tag;
     }
@@ -295,10 +303,6 @@ fn is_space(c: char) -> bool {
 /// True if there is nothing but white space.
 pub(super) fn is_white(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_whitespace())
-}
-
-fn lines(bytes: &[u8]) -> u64 {
-    bytes.iter().map(|b| u64::from(*b == b'\n')).sum()
 }
 
 /// The text that a character reference or a predefined entity stands for.

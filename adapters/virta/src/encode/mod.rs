@@ -11,7 +11,7 @@ pub(crate) use losses::LOSSES;
 
 use crate::extensions::{CONTENT, DOCUMENT, Place};
 use crate::names::{ALL_DATA, LEARNER, LEARNERS, List, NAMESPACE};
-use crate::shape::{Chars, Node as _, Row, RowKind, Value as _};
+use crate::shape::{Node as _, Row, RowKind};
 use losses::{BARE_LEARNER, EXTRA_IDENTIFIER, NON_DISCLOSURE, OTHER_EXTENSION};
 use project::Project;
 use silta_adapter::SmolStr;
@@ -209,23 +209,31 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Where every record of an item goes; refuses what has no place. Adds learners that rows come without.
-    fn places(&self, item: &[Record], losses: &mut Vec<Loss>) -> Result<Vec<Spot>, Refusal> {
-        let mut current = self.block.as_ref().map(|block| block.spot.clone());
+    /// The block every record of an item goes to; refuses what has none. Adds learners that rows come without.
+    fn spots(&self, item: &[Record], losses: &mut Vec<Loss>) -> Result<Vec<Spot>, Refusal> {
+        let mut open = self.block.as_ref().map(|block| block.spot.clone());
         let mut spots = Vec::with_capacity(item.len());
         for record in item {
-            let spot = spot(record);
-            let here = current.as_ref() == Some(&spot);
-            let is_learner = record.head.key.kind == RecordKind::Learner;
-            if here && is_learner {
-                let message = "a learner's own record must come before her rows, and once";
-                return Err(Problem::error("out_of_order", message).about(&record.head.key).into());
-            }
-            if !here && !is_learner {
-                losses.push(bare_learner(&record.head.key, &spot)?);
-            }
+            let key = &record.head.key;
+            let place: Place =
+                record.body.as_ref().and_then(|body| body.extensions().get(DOCUMENT)).unwrap_or_default();
+            let joins = |avain: &SmolStr| *avain == record.head.learner || place.under.as_ref() == Some(avain);
+            let spot = if key.kind == RecordKind::Learner {
+                let spot = (record.head.learner.clone(), place.block.unwrap_or(1));
+                if open.as_ref() == Some(&spot) {
+                    let message = "a learner's own record must come before her rows, and once";
+                    return Err(Problem::error("out_of_order", message).about(key).into());
+                }
+                spot
+            } else if let Some(open) = open.filter(|(avain, _)| joins(avain)) {
+                open
+            } else {
+                let spot = (record.head.learner.clone(), 1);
+                losses.push(bare_learner(key, &spot.0)?);
+                spot
+            };
             spots.push(spot.clone());
-            current = Some(spot);
+            open = Some(spot);
         }
         Ok(spots)
     }
@@ -269,29 +277,19 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The block a record stands in.
-fn spot(record: &Record) -> Spot {
-    let place: Place = record.body.as_ref().and_then(|body| body.extensions().get(DOCUMENT)).unwrap_or_default();
-    // Where a record stood is no content: what makes no key is passed over.
-    let under =
-        place.under.filter(|under| record.head.key.kind != RecordKind::Learner && under.flaw(Chars::KEY).is_none());
-    (under.unwrap_or_else(|| record.head.learner.clone()), place.block.unwrap_or(1))
-}
-
 /// The loss of a row whose learner is not there: a learner with the key alone is added.
-fn bare_learner(row: &RecordKey, spot: &Spot) -> Result<Loss, Refusal> {
+fn bare_learner(row: &RecordKey, learner: &SmolStr) -> Result<Loss, Refusal> {
     let key =
-        RecordKey { kind: RecordKind::Learner, institution: SmolStr::default(), id: spot.0.clone(), ..row.clone() };
-    let learner = Record::current(key.clone(), spot.0.clone(), Learner::default().boxed());
-    let value =
-        serde_json::to_value(learner).map_err(|e| Refusal::from(Problem::error("not_written", e.to_string())))?;
+        RecordKey { kind: RecordKind::Learner, institution: SmolStr::default(), id: learner.clone(), ..row.clone() };
+    let added = Record::current(key.clone(), learner.clone(), Learner::default().boxed());
+    let value = serde_json::to_value(added).map_err(|e| Refusal::from(Problem::error("not_written", e.to_string())))?;
     Ok(Loss { key, path: String::new(), change: Change::Added(value), rule: SmolStr::new_static(BARE_LEARNER) })
 }
 
 impl DocumentWriter for Writer<'_> {
     fn write(&mut self, item: &[Record]) -> Result<Vec<Loss>, NotWritten> {
         let Some(first) = item.first() else { return Ok(Vec::new()) };
-        let form = self.form.unwrap_or_else(|| Form::of(first.head.key.kind));
+        let form = *self.form.get_or_insert_with(|| Form::of(first.head.key.kind));
         let (mut elements, mut losses, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         for record in item {
             if !form.takes(record.head.key.kind) {
@@ -312,7 +310,7 @@ impl DocumentWriter for Writer<'_> {
         }
         match form {
             Form::AllData => {
-                let spots = self.places(item, &mut losses)?;
+                let spots = self.spots(item, &mut losses)?;
                 self.start(form)?;
                 for ((record, element), spot) in item.iter().zip(&elements).zip(spots) {
                     self.put(record, element, spot)?;

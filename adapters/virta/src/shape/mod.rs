@@ -9,7 +9,7 @@ mod value;
 
 pub use rows::enrolment_id;
 pub(crate) use rows::{Row, RowKind};
-pub(crate) use value::{Chars, Flaw, Value, is_illegal};
+pub(crate) use value::{Flaw, Value, is_illegal};
 
 use silta_adapter::SmolStr;
 use silta_adapter::record::{Coded, Set};
@@ -30,6 +30,8 @@ pub(crate) enum Need {
 pub(crate) struct At {
     /// Its element or attribute.
     pub(crate) name: &'static str,
+    /// [`name_key`] of its name.
+    pub(crate) key: u64,
     /// The field that holds it, as a JSON pointer from the field of its parent, without the first slash.
     pub(crate) field: &'static str,
     pub(crate) need: Need,
@@ -37,21 +39,37 @@ pub(crate) struct At {
     pub(crate) compared: bool,
 }
 
+const fn at(name: &'static str, field: &'static str, need: Need, compared: bool) -> At {
+    At { name, key: name_key(name.as_bytes()), field, need, compared }
+}
+
 pub(crate) const fn one(name: &'static str, field: &'static str) -> At {
-    At { name, field, need: Need::One, compared: true }
+    at(name, field, Need::One, true)
 }
 
 pub(crate) const fn opt(name: &'static str, field: &'static str) -> At {
-    At { name, field, need: Need::Opt, compared: true }
+    at(name, field, Need::Opt, true)
 }
 
 pub(crate) const fn blank(name: &'static str, field: &'static str) -> At {
-    At { name, field, need: Need::Blank, compared: true }
+    at(name, field, Need::Blank, true)
 }
 
 /// A part that may stand and is not compared.
 pub(crate) const fn aside(name: &'static str, field: &'static str) -> At {
-    At { name, field, need: Need::Opt, compared: false }
+    at(name, field, Need::Opt, false)
+}
+
+/// The length of a name and its first seven bytes: tells most names apart in one comparison.
+#[inline]
+pub(crate) const fn name_key(name: &[u8]) -> u64 {
+    let mut key = name.len() as u64 & 0xff;
+    let mut index = 0;
+    while index < name.len() && index < 7 {
+        key |= (name[index] as u64) << (8 * (index + 1));
+        index += 1;
+    }
+    key
 }
 
 /// An element with parts of its own.
