@@ -62,13 +62,21 @@ pub struct Before {
     pub sent: Option<Digest>,
     /// Digest of what was last seen there.
     pub confirmed: Option<Digest>,
+    /// True if an answer was lost: something that no watermark shows may be there.
+    pub unsure: bool,
     /// The debt's state.
     pub state: DebtState,
 }
 
 impl From<&DirtyItem> for Before {
     fn from(item: &DirtyItem) -> Self {
-        Self { outcome: item.outcome, sent: item.sent, confirmed: item.confirmed, state: item.state }
+        Self {
+            outcome: item.outcome,
+            sent: item.sent,
+            confirmed: item.confirmed,
+            unsure: item.unsure,
+            state: item.state,
+        }
     }
 }
 
@@ -86,7 +94,9 @@ pub fn decide(
         !r.head.state.is_tombstone() && route(r, &connection.config, connection.adapter.descriptor()).send
     });
     let Some(record) = record.filter(|_| routed) else {
-        let decision = match before.sent.or(before.confirmed) {
+        // What may be there although no answer came is taken back like what is.
+        let maybe = || record.filter(|_| before.unsure).map(|r| gateway.vault.digest_key().record(r));
+        let decision = match before.sent.or(before.confirmed).or_else(maybe) {
             Some(digest) => Decision::Owe { wanted: Wanted::Absent, digest, content: None, losses: None },
             None => Decision::Settle { wanted: Wanted::Absent, state: DebtState::Settled },
         };
@@ -116,11 +126,13 @@ fn owe(vault: &Vault, record: &Record, projection: Projection, before: Before) -
         Some(records) => vault.digest_key().records(records),
     };
     let settled = |state| Decision::Settle { wanted: Wanted::Present, state };
-    if before.confirmed == Some(digest) && before.sent == Some(digest) {
-        return settled(DebtState::Confirmed);
-    }
-    if before.sent == Some(digest) && matches!(before.state, DebtState::Sent | DebtState::Unverifiable) {
-        return settled(before.state);
+    // After a lost answer nothing can be settled unsent.
+    if before.sent == Some(digest) && !before.unsure {
+        match before.state {
+            _ if before.confirmed == Some(digest) => return settled(DebtState::Confirmed),
+            DebtState::Sent | DebtState::Unverifiable => return settled(before.state),
+            _ => {}
+        }
     }
     Decision::Owe {
         wanted: Wanted::Present,
