@@ -1,0 +1,80 @@
+//! `GET /v1/feed`: what changed, in commit order.
+
+use super::Shared;
+use super::auth::Bearer;
+use super::error::ApiError;
+use super::extract::{UrlQuery, kinds, page};
+use super::openapi::described;
+use crate::access::{self, Denied, Right};
+use crate::exchange::ExchangeError;
+use crate::exchange::feed::{Line, line};
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+/// The position to ask after next.
+pub const NEXT: HeaderName = HeaderName::from_static("silta-next");
+
+/// An answer ends after this many bytes, whatever its limit: the reader goes on from `Silta-Next`.
+const ENOUGH: usize = 8 << 20;
+
+/// Which changes.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct FeedQuery {
+    /// Changes after this position; from the beginning if not given.
+    #[serde(default)]
+    after: i64,
+    /// Most lines, up to 1000; 100 if not given.
+    limit: Option<u32>,
+    /// Kinds of record, with commas between them; all the token is for if not given.
+    kinds: Option<String>,
+    /// Format of the documents, by name of the adapter; `record` if not given.
+    format: Option<String>,
+}
+
+described!(Line);
+
+/// Read the change feed.
+///
+/// One JSON object per line; each record once per change, with the content of that version. `Silta-Next` is the
+/// position to ask after next. An empty answer means that nothing has changed since. Every reading is audited.
+#[utoipa::path(get, path = "/v1/feed", tag = "records", params(FeedQuery),
+    responses((status = 200, description = "changes, one per line", body = Line, content_type = "application/x-ndjson",
+        headers(("Silta-Next" = i64, description = "the position to ask after next")))))]
+pub async fn read_feed(
+    State(gateway): State<Shared>,
+    Bearer(actor): Bearer,
+    UrlQuery(query): UrlQuery<FeedQuery>,
+) -> Result<Response, ApiError> {
+    actor.may(Right::Read, None)?;
+    let mut kinds = kinds(query.kinds.as_deref())?;
+    if !kinds.iter().all(|kind| actor.sees(*kind)) {
+        return Err(Denied::Role.into());
+    }
+    if kinds.is_empty() {
+        kinds = actor.kinds().to_vec();
+    }
+    let format = query.format.as_deref().unwrap_or("record");
+    let adapter = gateway.registry.get(format).ok_or(ExchangeError::NoFormat)?;
+    let tenants: Vec<String> = actor.tenant().map(ToString::to_string).into_iter().collect();
+    let changes = gateway.ledger.feed(&tenants, &kinds, query.after, page(query.limit)).await?;
+    let (mut body, mut next, mut lines) = (Vec::new(), query.after, 0);
+    for change in &changes {
+        let line = line(&gateway, &**adapter, change)?;
+        serde_json::to_writer(&mut body, &line).map_err(std::io::Error::from)?;
+        body.push(b'\n');
+        (next, lines) = (change.position, lines + 1);
+        if body.len() >= ENOUGH {
+            break;
+        }
+    }
+    let tenant = actor.tenant().map_or("", |t| t.as_str());
+    let detail = format!("{lines} changes after {} as {}", query.after, adapter.descriptor().name);
+    access::audit(&gateway, actor.name(), "read_feed", tenant, "", &detail).await?;
+    let headers =
+        [(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson")), (NEXT, HeaderValue::from(next))];
+    Ok((headers, body).into_response())
+}

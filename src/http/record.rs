@@ -1,0 +1,70 @@
+//! `GET /v1/records/{id}`: one record in the format asked for.
+
+use super::Shared;
+use super::auth::Bearer;
+use super::error::ApiError;
+use super::extract::UrlPath;
+use super::reach;
+use crate::access::{self, Right};
+use crate::exchange::{ExchangeError, document};
+use crate::ledger::RecordId;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use silta_adapter::adapter::{Adapter, Registry};
+use std::sync::Arc;
+
+/// How many values the document does not hold as the record says them.
+pub const LOSSES: HeaderName = HeaderName::from_static("silta-losses");
+
+/// Read a record.
+///
+/// The format is chosen by `Accept`; the record's own JSON if anything will do. `Silta-Losses` counts what the document
+/// does not hold as the record says it. Every reading is audited.
+#[utoipa::path(get, path = "/v1/records/{id}", tag = "records",
+    params(("id" = String, Path, description = "opaque id")),
+    responses((status = 200, description = "the record", headers(("Silta-Losses" = u64, description = "losses")),
+            content((ref("#/components/schemas/Record") = "application/json"), (String = "application/xml"), (Object = "application/ld+json"))),
+        (status = 406, description = "records cannot be given in this format", body = super::error::ProblemDocument,
+            content_type = "application/problem+json")))]
+pub async fn read_record(
+    State(gateway): State<Shared>,
+    Bearer(actor): Bearer,
+    UrlPath(id): UrlPath<RecordId>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let stored = reach::record(&gateway, &actor, Right::Read, id).await?;
+    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok());
+    let (adapter, media_type) = negotiate(&gateway.registry, accept).ok_or(ExchangeError::NoFormat)?;
+    let format = adapter.descriptor().name;
+    access::audit(&gateway, actor.name(), "read_record", &stored.tenant, &id.to_string(), format).await?;
+    let encoded = document::write(&gateway, &**adapter, &stored).await?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
+        (header::VARY, HeaderValue::from_static("accept")),
+        (LOSSES, HeaderValue::from(encoded.losses.len())),
+    ];
+    Ok((headers, encoded.document).into_response())
+}
+
+/// The adapter that writes what an `Accept` header prefers, and the media type to call it.
+fn negotiate<'a>(registry: &'a Registry, accept: Option<&str>) -> Option<(&'a Arc<dyn Adapter>, &'static str)> {
+    let mut wishes: Vec<(u32, &str)> = accept.unwrap_or("*/*").split(',').filter_map(wish).collect();
+    wishes.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
+    wishes.into_iter().find_map(|(_, media_type)| {
+        if matches!(media_type, "*/*" | "application/*") {
+            let adapter = registry.get("record")?;
+            return Some((adapter, *adapter.descriptor().media_types.first()?));
+        }
+        let adapter = registry.by_media_type(media_type).filter(|a| a.encoder().is_some())?;
+        Some((adapter, *adapter.descriptor().media_types.iter().find(|m| **m == media_type)?))
+    })
+}
+
+/// One entry of an `Accept` header with its weight in thousandths; none if it is not wanted.
+fn wish(entry: &str) -> Option<(u32, &str)> {
+    let mut parts = entry.split(';').map(str::trim);
+    let media_type = parts.next().filter(|m| !m.is_empty())?;
+    let weight = parts.find_map(|p| p.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse::<f32>().ok())?;
+    (weight > 0.0).then_some(((weight.min(1.0) * 1000.0) as u32, media_type))
+}
