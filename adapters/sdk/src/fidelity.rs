@@ -58,7 +58,7 @@ impl LossRule {
     }
 }
 
-fn pattern_matches(pattern: &str, path: &str) -> bool {
+pub(crate) fn pattern_matches(pattern: &str, path: &str) -> bool {
     let mut segments = path.split('/');
     for expected in pattern.split('/') {
         match (expected, segments.next()) {

@@ -1,0 +1,263 @@
+//! Another gateway's push API as a destination.
+
+use crate::complaint::words;
+use async_trait::async_trait;
+use jiff::fmt::rfc2822;
+use reqwest::header::{self, HeaderMap};
+use reqwest::{Body, Client, StatusCode, Url, redirect};
+use schemars::JsonSchema;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use silta_adapter::adapter::{BadSettings, Deliver, Document, Load};
+use silta_adapter::delivery::{Judgement, Verdict, VerdictTable};
+use smol_str::SmolStr;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Settings of a connection to another gateway.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The other gateway's address (`https://silta.example`).
+    url: String,
+    /// The tenant there; the load's own if left out.
+    tenant: Option<SmolStr>,
+    /// A token that may push for that tenant.
+    token: Option<String>,
+    /// A file that holds the token instead.
+    token_file: Option<PathBuf>,
+    /// Longest time one send may take, in seconds.
+    #[serde(default = "thirty")]
+    #[schemars(range(min = 1, max = 3600))]
+    timeout_secs: u64,
+}
+
+fn thirty() -> u64 {
+    30
+}
+
+impl Settings {
+    /// The JSON Schema of the settings.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(Self)
+    }
+
+    pub(crate) fn read(value: &serde_json::Value) -> Result<Self, BadSettings> {
+        let settings = Self::deserialize(value).map_err(|e| bad(words(&e)))?;
+        match settings.timeout_secs {
+            1..=3600 => Ok(settings),
+            _ => Err(bad("timeout_secs must be between 1 and 3600")),
+        }
+    }
+
+    fn secret(&self) -> Result<SecretString, BadSettings> {
+        let token = match (&self.token, &self.token_file) {
+            (Some(token), None) => token.clone(),
+            (None, Some(file)) => {
+                std::fs::read_to_string(file).map_err(|e| bad(format!("token_file cannot be read: {}", e.kind())))?
+            }
+            _ => return Err(bad("one of token and token_file must be given")),
+        };
+        match token.trim() {
+            "" => Err(bad("the token is empty")),
+            token => Ok(token.into()),
+        }
+    }
+}
+
+fn bad(reason: impl Display) -> BadSettings {
+    BadSettings(reason.to_string())
+}
+
+/// What the answers mean.
+const VERDICTS: &str = include_str!("../../../mappings/verdicts-push.toml");
+
+/// Longest answer that is read.
+const ANSWER_BYTES: usize = 1 << 20;
+
+/// An open connection to another gateway.
+pub(crate) struct Push {
+    client: Client,
+    url: Url,
+    tenant: Option<SmolStr>,
+    token: SecretString,
+    verdicts: VerdictTable,
+}
+
+/// The part of an answer that decides. Its problems are not read: their texts are the other side's own.
+#[derive(Deserialize)]
+struct Answer {
+    outcomes: Vec<Outcome>,
+}
+
+#[derive(Deserialize)]
+struct Outcome {
+    outcome: SmolStr,
+}
+
+impl Push {
+    pub(crate) fn open(settings: Settings) -> Result<Self, BadSettings> {
+        let url = Url::parse(&settings.url).map_err(|_| bad("url is not a web address"))?;
+        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
+            return Err(bad("url must be an http or https address without credentials"));
+        }
+        let limit = Duration::from_secs(settings.timeout_secs);
+        // A redirect would carry the token elsewhere.
+        let client = Client::builder().timeout(limit).redirect(redirect::Policy::none()).build();
+        Ok(Self {
+            client: client.map_err(|_| bad("no HTTP client can be made here"))?,
+            url,
+            token: settings.secret()?,
+            tenant: settings.tenant,
+            verdicts: VerdictTable::from_toml(VERDICTS).map_err(bad)?,
+        })
+    }
+
+    fn address(&self, load: &Load) -> Option<Url> {
+        let mut url = self.url.clone();
+        let tenant = self.tenant.as_ref().unwrap_or(&load.tenant);
+        url.path_segments_mut().ok()?.pop_if_empty().extend(["v1", "tenants", tenant, "records"]);
+        Some(url)
+    }
+
+    /// Sends the load: the cause to judge by, and how long we are asked to wait.
+    async fn send(&self, load: &Load) -> (SmolStr, Option<Duration>) {
+        let plain = |cause: &'static str| (SmolStr::new_static(cause), None);
+        let body = match &load.document {
+            Document::Bytes(bytes) => Body::from(bytes.clone()),
+            Document::File(path) => match tokio::fs::File::open(path).await {
+                Ok(file) => Body::from(file),
+                Err(_) => return plain("load"),
+            },
+        };
+        let Some(url) = self.address(load) else { return plain("request") };
+        let request = self
+            .client
+            .post(url)
+            .bearer_auth(self.token.expose_secret())
+            .header(header::CONTENT_TYPE, "application/x-ndjson")
+            .header("Idempotency-Key", &load.idempotency_key)
+            .body(body);
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(e) => return plain(cause_of(&e)),
+        };
+        let wait = retry_after(response.headers());
+        match response.status() {
+            StatusCode::OK => (self.cause_in(response).await, wait),
+            status => (smol_str::format_smolstr!("http:{}", status.as_u16()), wait),
+        }
+    }
+
+    /// The cause named by an answer: the first outcome that is not accepted, else the first.
+    async fn cause_in(&self, mut response: reqwest::Response) -> SmolStr {
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() <= ANSWER_BYTES => body.extend_from_slice(&chunk),
+                Ok(Some(_)) => return SmolStr::new_static("answer"),
+                Ok(None) => break,
+                Err(e) => return SmolStr::new_static(cause_of(&e)),
+            }
+        }
+        let Ok(answer) = serde_json::from_slice::<Answer>(&body) else { return SmolStr::new_static("answer") };
+        let causes: Vec<SmolStr> =
+            answer.outcomes.iter().map(|o| smol_str::format_smolstr!("outcome:{}", o.outcome)).collect();
+        let refused = causes.iter().find(|cause| self.verdicts.judge(cause, None).verdict != Verdict::Accepted);
+        refused.or(causes.first()).cloned().unwrap_or(SmolStr::new_static("answer"))
+    }
+}
+
+#[async_trait]
+impl Deliver for Push {
+    async fn deliver(&self, load: &Load) -> Judgement {
+        let (cause, wait) = self.send(load).await;
+        let judgement = self.verdicts.judge(&cause, wait);
+        // An outcome's name is the other side's own text; only those the table knows are repeated.
+        let known = self.verdicts.rows().iter().any(|row| row.cause == cause.as_str()) || cause.starts_with("http:");
+        if known { judgement } else { Judgement { cause: SmolStr::new_static("outcome:other"), ..judgement } }
+    }
+}
+
+/// Only a failed connection is known not to have brought the request over.
+fn cause_of(error: &reqwest::Error) -> &'static str {
+    match error {
+        e if e.is_connect() => "connect",
+        e if e.is_builder() => "request",
+        e if e.is_timeout() => "timeout",
+        _ => "lost",
+    }
+}
+
+/// `Retry-After` in seconds, or as a date, which is read against the answer's own `Date`: the clocks may differ.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let asked = text(header::RETRY_AFTER)?;
+    if let Ok(seconds) = asked.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let instant = |text| rfc2822::DateTimeParser::new().parse_timestamp(text).ok();
+    let wait = instant(asked)?.duration_since(instant(text(header::DATE)?)?);
+    Some(Duration::try_from(wait).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let wait = |retry: &'static str, date: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RETRY_AFTER, retry.parse().expect("a header"));
+            date.map(|date| headers.insert(header::DATE, date.parse().expect("a header")));
+            retry_after(&headers).map(|wait| wait.as_secs())
+        };
+        let now = Some("Sat, 21 Nov 2026 10:00:00 GMT");
+        assert_eq!(wait("120", None), Some(120));
+        assert_eq!(wait("Sat, 21 Nov 2026 10:01:30 GMT", now), Some(90));
+        assert_eq!(wait("Sat, 21 Nov 2026 09:00:00 GMT", now), Some(0), "in the past");
+        assert_eq!(wait("Sat, 21 Nov 2026 10:01:30 GMT", None), None);
+        assert_eq!(wait("soon", now), None);
+    }
+
+    #[test]
+    fn settings_are_checked_and_never_repeated() {
+        let open = |value| Settings::read(&value).and_then(Push::open).map(|_| ());
+        open(json!({ "url": "https://silta.example/base/", "token": "t" })).expect("opens");
+        for (value, reason) in [
+            (json!({ "token": "t" }), "missing field `url`"),
+            (json!({ "url": "https://a.example" }), "one of token and token_file must be given"),
+            (
+                json!({ "url": "https://a.example", "token": "s3cret", "tokens": 1 }),
+                "an unknown field, expected one of",
+            ),
+            (json!({ "url": "https://a.example", "token": ["s3cret"] }), "a value of another type, expected a string"),
+            (json!({ "url": "a", "timeout_secs": ", expected s3cret at line 1" }), "of another type, expected u64"),
+            (json!({ "url": "https://u:s3cret@a.example", "token": "t" }), "without credentials"),
+            (json!({ "url": "ftp://a.example", "token": "t" }), "http or https"),
+            (json!({ "url": "https://a.example", "token": " " }), "the token is empty"),
+            (json!({ "url": "https://a.example", "token": "t", "timeout_secs": 0 }), "between 1 and 3600"),
+            (json!({ "url": "https://a.example", "token_file": "/nowhere/s3cret" }), "token_file cannot be read"),
+        ] {
+            let error = open(value).expect_err(reason).to_string();
+            assert!(error.contains(reason) && !error.contains("s3cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_tenant_is_one_segment_of_the_address() {
+        let settings = Settings::read(&json!({ "url": "https://a.example/base/", "token": "t" })).expect("settings");
+        let push = Push::open(settings).expect("opens");
+        let load = Load {
+            idempotency_key: "k".into(),
+            tenant: "a/../b?".into(),
+            document: Document::Bytes(Vec::new()),
+            withdrawal: false,
+        };
+        let address = push.address(&load).expect("an address");
+        assert_eq!(address.as_str(), "https://a.example/base/v1/tenants/a%2F..%2Fb%3F/records");
+    }
+}
