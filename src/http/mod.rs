@@ -28,6 +28,8 @@ pub mod reconciliations;
 pub mod record;
 pub mod route;
 pub mod steer;
+#[cfg(test)]
+mod testing;
 pub mod tokens;
 pub mod withdraw;
 
@@ -104,8 +106,12 @@ operations! {
 
 /// All routes.
 pub fn router(gateway: Shared) -> Router {
-    operations()
-        .merge(docs::router())
+    dressed(operations().merge(docs::router()), gateway)
+}
+
+/// Routes with what every request has in common.
+fn dressed(routes: Router<Shared>, gateway: Shared) -> Router {
+    routes
         .fallback(|| async { ApiError::not_found() })
         .method_not_allowed_fallback(|| async {
             ApiError::new(
@@ -118,4 +124,111 @@ pub fn router(gateway: Shared) -> Router {
         .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(from_fn_with_state(gateway.clone(), observe::observe))
         .with_state(gateway)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{OURS, World};
+    use super::*;
+    use crate::ledger::Role;
+    use axum::body::Body;
+    use axum::http::Request;
+    use axum::routing::get;
+
+    fn concrete(path: &str) -> String {
+        path.replace("{tenant}", OURS)
+            .replace("/loads/{id}", "/loads/1")
+            .replace("/findings/{id}", "/findings/1")
+            .replace("{id}", &"0".repeat(32))
+            .replace("{name}", "store")
+    }
+
+    #[tokio::test]
+    async fn without_a_token_nothing_but_health_and_the_description_answers() {
+        let world = World::new();
+        for (method, path) in OPERATIONS {
+            let bare = Request::builder().method(method.to_uppercase().as_str()).uri(concrete(path));
+            let answer = world.send(bare.body(Body::empty()).expect("a request")).await;
+            if matches!(*path, "/healthz" | "/readyz") {
+                answer.expect(200);
+            } else {
+                let answer = answer.expect(401);
+                assert_eq!(answer.header("www-authenticate"), "Bearer", "{path}");
+                assert_eq!(answer.header("content-type"), "application/problem+json", "{path}");
+            }
+        }
+        let page = world.get("", "/docs/").await.expect(200);
+        assert!(!page.body.contains("http://") && !page.body.contains("https://"), "{}", page.body);
+        assert!(page.header("content-security-policy").starts_with("default-src 'self'"));
+        assert_eq!(world.get("", "/openapi.json").await.expect(200).json()["openapi"], "3.1.0");
+    }
+
+    #[tokio::test]
+    async fn a_role_reaches_what_it_is_for() {
+        let world = World::new();
+        world.seeded(OURS).await;
+        let tokens = [
+            world.token(Role::Registrar, Some(OURS), &[]).await,
+            world.token(Role::Reader, Some(OURS), &[]).await,
+            world.token(Role::Operator, Some(OURS), &[]).await,
+            world.token(Role::Admin, Some(OURS), &[]).await,
+        ];
+        for (path, allowed) in [
+            ("/v1/tenants/10122/problems", [true, false, true, true]),
+            ("/v1/feed", [true, true, true, true]),
+            ("/metrics", [false, true, true, true]),
+            ("/v1/connections", [false, false, true, true]),
+            ("/v1/connections/store/debts", [false, false, true, true]),
+            ("/v1/loads", [false, false, true, true]),
+            ("/v1/reconciliations", [false, false, true, true]),
+            ("/v1/findings", [false, false, true, true]),
+            ("/v1/tokens", [false, false, false, true]),
+            ("/v1/audit", [false, false, false, true]),
+        ] {
+            for (token, allowed) in tokens.iter().zip(allowed) {
+                world.get(token, path).await.expect(if allowed { 200 } else { 403 });
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_goes_wrong_is_a_problem_document() {
+        let world = World::new();
+        let token = world.token(Role::Admin, None, &[]).await;
+        for (method, path, status, code) in [
+            ("GET", "/nowhere", 404, "not_found"),
+            ("DELETE", "/v1/feed", 405, "method_not_allowed"),
+            ("GET", "/v1/feed?after=x", 400, "bad_request"),
+            ("GET", "/v1/feed?hetu=010190-999R", 400, "bad_request"),
+            ("GET", "/v1/feed?format=paper", 406, "no_such_format"),
+            ("GET", "/v1/records/not-an-id", 404, "not_found"),
+            ("POST", "/v1/route", 400, "bad_request"),
+        ] {
+            let request =
+                Request::builder().method(method).uri(path).header("authorization", format!("Bearer {token}"));
+            let answer = world.send(request.body(Body::from("{\"id\":\"010190-999R\"}")).expect("a request")).await;
+            let answer = answer.expect(status);
+            assert_eq!(answer.json()["type"], format!("urn:silta:problem:{code}"));
+            assert_eq!(answer.json()["status"], status);
+            assert!(!answer.body.contains("010190"), "{}", answer.body);
+            assert_eq!(answer.header("x-content-type-options"), "nosniff");
+            assert_eq!(answer.header("x-request-id").len(), 16);
+        }
+        let long = "x".repeat(SMALL_BODY + 1).into();
+        world.post(&token, "/v1/route", long).await.expect(413);
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_or_never_ends_is_answered_for() {
+        async fn boom() {
+            panic!("010190-999R");
+        }
+        let world = World::configured("request_timeout_secs = 0");
+        let routes = Router::new().route("/boom", get(boom)).route("/never", get(std::future::pending::<()>));
+        let routes = dressed(routes, world.gateway.clone());
+        let world = world.routed(routes);
+        let answer = world.get("", "/boom").await.expect(500);
+        assert!(!answer.body.contains("010190"));
+        world.get("", "/never").await.expect(408);
+    }
 }
