@@ -52,3 +52,28 @@ pub async fn list_audit(
     entries.retain(|e| actor.tenant().is_none_or(|own| *own == e.tenant));
     Ok(Json(AuditPage { entries, next }))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::http::testing::{OURS, THEIRS, World};
+    use crate::ledger::Role;
+
+    #[tokio::test]
+    async fn the_trail_is_read_backwards_and_by_tenant() {
+        let world = World::new();
+        for tenant in [OURS, THEIRS, OURS] {
+            world.seeded(tenant).await;
+        }
+        let admin = world.token(Role::Admin, None, &[]).await;
+        let newest = world.get(&admin, "/v1/audit?limit=2").await.expect(200).json();
+        let tenants = |page: &serde_json::Value| -> Vec<String> {
+            let entries = page["entries"].as_array().expect("entries").iter();
+            entries.map(|e| e["tenant"].as_str().expect("a tenant").to_owned()).collect()
+        };
+        assert_eq!(tenants(&newest), [OURS, THEIRS]);
+        let older = world.get(&admin, &format!("/v1/audit?before={}", newest["next"])).await.expect(200).json();
+        assert_eq!(tenants(&older), [OURS]);
+        let theirs = world.token(Role::Admin, Some(THEIRS), &[]).await;
+        assert_eq!(tenants(&world.get(&theirs, "/v1/audit").await.expect(200).json()), [THEIRS]);
+    }
+}

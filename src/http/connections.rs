@@ -122,3 +122,28 @@ pub async fn read_connection(
 ) -> Result<Json<ConnectionView>, ApiError> {
     Ok(Json(view(&gateway, reach::connection(&gateway, &actor, &name)?).await?))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::http::testing::{OURS, THEIRS, World};
+    use crate::ledger::Role;
+
+    #[tokio::test]
+    async fn an_operator_sees_the_connections_of_the_own_tenant() {
+        let world = World::new();
+        world.seeded(OURS).await;
+        let ours = world.token(Role::Operator, Some(OURS), &[]).await;
+        let list = world.get(&ours, "/v1/connections").await.expect(200).json();
+        assert_eq!(list["connections"].as_array().map(Vec::len), Some(1));
+        let store = world.get(&ours, "/v1/connections/store").await.expect(200).json();
+        assert_eq!(store, list["connections"][0]);
+        assert_eq!((store["backlog"].as_i64(), store["debts"]["unplanned"].as_i64()), (Some(3), Some(3)));
+        assert_eq!((store["usable"].as_bool(), store["replaces_all"].as_bool()), (Some(true), Some(true)));
+        world.get(&ours, "/v1/connections/other").await.expect(404);
+        let theirs = world.token(Role::Operator, Some(THEIRS), &[]).await;
+        world.get(&theirs, "/v1/connections/store").await.expect(404);
+        let all = world.token(Role::Operator, None, &[]).await;
+        let list = world.get(&all, "/v1/connections").await.expect(200).json();
+        assert_eq!(list["connections"].as_array().map(Vec::len), Some(2));
+    }
+}

@@ -97,3 +97,26 @@ pub async fn list_debts(
     let debts = debts.into_iter().filter(|d| actor.sees(d.kind)).map(Into::into).collect();
     Ok(Json(DebtPage { debts, next }))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::http::testing::{OURS, World};
+    use crate::ledger::Role;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn debts_are_listed_by_state_page_by_page() {
+        let world = World::new();
+        let ids = world.seeded(OURS).await;
+        let token = world.token(Role::Operator, Some(OURS), &[]).await;
+        let address = "/v1/connections/store/debts?state=unplanned&limit=2";
+        let first = world.get(&token, address).await.expect(200).json();
+        assert_eq!(first["debts"].as_array().map(Vec::len), Some(2));
+        assert!(ids.iter().any(|id| first["debts"][0]["item"] == id.as_str()));
+        let rest = world.get(&token, &format!("{address}&after={}", first["next"])).await.expect(200).json();
+        assert_eq!(rest["debts"].as_array().map(Vec::len), Some(1));
+        let none = world.get(&token, "/v1/connections/store/debts?state=barred").await.expect(200).json();
+        assert_eq!(none, json!({"debts": [], "next": 0}));
+        world.get(&token, "/v1/connections/store/debts?state=lost").await.expect(400);
+    }
+}

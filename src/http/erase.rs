@@ -69,3 +69,38 @@ pub async fn erase_learner(
     access::audit(&gateway, actor.name(), "erase_learner", &key.tenant, &learner.to_string(), &detail).await?;
     Ok((status, Json(answer)))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::http::testing::{CANARY_NAME, OURS, THEIRS, World};
+    use crate::ledger::Role;
+    use serde_json::{Value, json};
+
+    #[tokio::test]
+    async fn a_learner_is_erased_only_when_no_destination_holds_anything() {
+        let world = World::new();
+        let ids = world.seeded(OURS).await;
+        world.released("store").await;
+        let admin = world.token(Role::Admin, Some(OURS), &[]).await;
+        let order = json!({"tenant": OURS, "learner": "p1"});
+        let erase = "/v1/learners/erase";
+        world.post(&admin, erase, json!({"tenant": OURS, "learner": "nobody"})).await.expect(404);
+        world.post(&admin, erase, json!({"tenant": THEIRS, "learner": "p1"})).await.expect(403);
+        for _ in 0..2 {
+            let waits = world.post(&admin, erase, order.clone()).await.expect(202).json();
+            assert_eq!(waits, json!({"remaining": 3}));
+        }
+        world.released("store").await;
+        assert!(world.held.lock().expect("a lock").is_empty());
+        world.post(&admin, erase, order.clone()).await.expect(202);
+        world.later(10);
+        world.post(&admin, "/v1/connections/store/reconcile?wait=true", Value::Null).await.expect(200);
+        let done = world.post(&admin, erase, order).await.expect(200).json();
+        assert_eq!(done, json!({"remaining": 0, "erased": 3}));
+        let journey = world.get(&admin, &format!("/v1/records/{}/journey", ids[0])).await.expect(200);
+        assert!(!journey.body.contains(CANARY_NAME) && journey.json()["key"].is_null());
+        world.get(&admin, &format!("/v1/records/{}", ids[0])).await.expect(422);
+        let entry = world.gateway.ledger.audited(None, 100).await.expect("entries");
+        assert!(entry.iter().any(|e| e.action == "erase_learner" && e.detail == "3 records erased"));
+    }
+}

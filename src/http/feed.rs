@@ -78,3 +78,51 @@ pub async fn read_feed(
         [(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson")), (NEXT, HeaderValue::from(next))];
     Ok((headers, body).into_response())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::http::testing::{OURS, THEIRS, World};
+    use crate::ledger::Role;
+    use serde_json::Value;
+    use silta_adapter::record::RecordKind;
+
+    fn lines(body: &str) -> Vec<Value> {
+        body.lines().map(|line| serde_json::from_str(line).expect("a line")).collect()
+    }
+
+    #[tokio::test]
+    async fn it_goes_on_where_it_was_left() {
+        let world = World::new();
+        let ids = world.seeded(OURS).await;
+        world.seeded(THEIRS).await;
+        let token = world.token(Role::Reader, Some(OURS), &[]).await;
+        let (mut seen, mut next) = (Vec::new(), "0".to_owned());
+        loop {
+            let answer = world.get(&token, &format!("/v1/feed?limit=2&after={next}")).await.expect(200);
+            let page = lines(&answer.body);
+            answer.header("silta-next").clone_into(&mut next);
+            if page.is_empty() {
+                break;
+            }
+            assert_eq!(page.last().expect("a line")["position"].to_string(), next);
+            seen.extend(page);
+        }
+        let keys: Vec<&str> = seen.iter().filter_map(|l| l["key"].as_str()).collect();
+        assert_eq!(keys, ids, "each once, in order, of one tenant");
+        assert!(seen.iter().all(|l| l["tenant"] == OURS && l["document"]["kind"] == l["kind"]));
+        let entry = world.gateway.ledger.audited(None, 1).await.expect("entries").remove(0);
+        assert_eq!((entry.action.as_str(), entry.tenant.as_str()), ("read_feed", OURS));
+    }
+
+    #[tokio::test]
+    async fn kinds_are_those_asked_for_within_those_the_token_is_for() {
+        let world = World::new();
+        world.seeded(OURS).await;
+        let all = world.token(Role::Reader, None, &[]).await;
+        assert_eq!(lines(&world.get(&all, "/v1/feed?kinds=attainment").await.expect(200).body).len(), 2);
+        let narrow = world.token(Role::Reader, None, &[RecordKind::Learner]).await;
+        assert_eq!(lines(&world.get(&narrow, "/v1/feed").await.expect(200).body).len(), 1);
+        world.get(&narrow, "/v1/feed?kinds=attainment").await.expect(403);
+        world.get(&narrow, "/v1/feed?kinds=paper").await.expect(400);
+    }
+}

@@ -75,3 +75,29 @@ pub async fn find_records(
     access::audit(&gateway, actor.name(), "find_records", &tenant, "", &detail).await?;
     Ok(Json(FoundRecords { records }))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::http::testing::{OURS, THEIRS, World};
+    use crate::ledger::Role;
+    use serde_json::json;
+    use silta_adapter::record::RecordKind;
+
+    #[tokio::test]
+    async fn a_key_finds_the_records_of_its_own_tenant() {
+        let world = World::new();
+        let ids = world.seeded(OURS).await;
+        let find = json!({"id": "a1"});
+        let address = "/v1/tenants/10122/records/find";
+        let reader = world.token(Role::Reader, Some(OURS), &[]).await;
+        let found = world.post(&reader, address, find.clone()).await.expect(200).json();
+        assert_eq!(found["records"][0]["record"], ids[1].as_str());
+        assert_eq!(found["records"][0]["state"], "current");
+        let other_kind = world.token(Role::Reader, Some(OURS), &[RecordKind::Learner]).await;
+        assert_eq!(world.post(&other_kind, address, find.clone()).await.expect(200).json()["records"], json!([]));
+        let stranger = world.token(Role::Reader, Some(THEIRS), &[]).await;
+        world.post(&stranger, address, find.clone()).await.expect(403);
+        let theirs = world.post(&stranger, "/v1/tenants/10065/records/find", find).await.expect(200).json();
+        assert_eq!(theirs["records"], json!([]));
+    }
+}

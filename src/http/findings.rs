@@ -165,3 +165,49 @@ pub async fn reopen_finding(
 ) -> Result<Json<FindingStep>, ApiError> {
     decide(&gateway, &actor, id, FindingStatus::Open, "reopen_finding").await
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::http::testing::{OURS, THEIRS, World};
+    use crate::ledger::Role;
+    use serde_json::{Value, json};
+
+    #[tokio::test]
+    async fn what_vanished_from_the_store_is_found_and_repaired() {
+        let world = World::new();
+        let ids = world.seeded(OURS).await;
+        world.released("store").await;
+        world.held.lock().expect("a lock").retain(|r| r.head.key.id != "a1");
+        world.later(10);
+        let token = world.token(Role::Operator, Some(OURS), &[]).await;
+        let address = "/v1/connections/store/reconcile?wait=true";
+        let summary = world.post(&token, address, Value::Null).await.expect(200).json();
+        assert_eq!((&summary["agreed"], &summary["findings"]), (&json!(2), &json!({"missing": 1})));
+        let runs = world.get(&token, "/v1/reconciliations?connection=store").await.expect(200).json();
+        assert_eq!(runs["reconciliations"][0]["summary"], summary);
+        let page = world.get(&token, "/v1/findings?connection=store").await.expect(200).json();
+        let (id, listed) = (page["findings"][0]["id"].as_i64().expect("an id"), &page["findings"][0]);
+        assert_eq!((&listed["item"], &listed["evidence"]), (&json!(ids[1]), &Value::Null));
+        let shown = world.get(&token, &format!("/v1/findings/{id}")).await.expect(200).json();
+        assert_eq!(shown["evidence"]["key"]["id"], "a1");
+        let entry = world.gateway.ledger.audited(None, 1).await.expect("entries").remove(0);
+        assert_eq!((entry.action.as_str(), entry.subject.as_str()), ("read_finding", ids[1].as_str()));
+        for (verb, status) in [("accept", "accepted"), ("suppress", "suppressed"), ("reopen", "open")] {
+            let ruled = world.post(&token, &format!("/v1/findings/{id}/{verb}"), Value::Null).await.expect(200).json();
+            assert_eq!(ruled["status"], status);
+        }
+        let repairing = world.post(&token, &format!("/v1/findings/{id}/repair"), Value::Null).await.expect(200).json();
+        assert_eq!(repairing["status"], "repairing");
+        world.deliver("store").await;
+        assert_eq!(world.held.lock().expect("a lock").len(), 3);
+        world.later(10);
+        world.post(&token, address, Value::Null).await.expect(200);
+        assert_eq!(world.get(&token, "/v1/findings").await.expect(200).json()["findings"], json!([]));
+        world.post(&token, &format!("/v1/findings/{id}/reopen"), Value::Null).await.expect(409);
+        let stranger = world.token(Role::Operator, Some(THEIRS), &[]).await;
+        world.get(&stranger, &format!("/v1/findings/{id}")).await.expect(404);
+        assert_eq!(world.get(&stranger, "/v1/findings?all=true").await.expect(200).json()["findings"], json!([]));
+        let runs = world.get(&stranger, "/v1/reconciliations").await.expect(200).json();
+        assert_eq!(runs["reconciliations"], json!([]));
+    }
+}

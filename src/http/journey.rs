@@ -29,3 +29,27 @@ pub async fn read_journey(
     access::audit(&gateway, actor.name(), "read_journey", &stored.tenant, &id.to_string(), "").await?;
     journey(&gateway, id).await?.map(Json).ok_or_else(ApiError::not_found)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::http::testing::{OURS, THEIRS, World};
+    use crate::ledger::Role;
+
+    #[tokio::test]
+    async fn it_tells_what_happened_and_who_asked_is_noted() {
+        let world = World::new();
+        let ids = world.seeded(OURS).await;
+        world.deliver("store").await;
+        let address = format!("/v1/records/{}/journey", ids[1]);
+        let reader = world.token(Role::Reader, Some(OURS), &[]).await;
+        let journey = world.get(&reader, &address).await.expect(200).json();
+        assert_eq!(journey["key"]["id"], "a1");
+        assert_eq!(journey["arrivals"][0]["outcome"], "new");
+        assert_eq!(journey["debts"][0]["connection"], "store");
+        assert_eq!(journey["loads"][0]["status"], "held");
+        let entry = world.gateway.ledger.audited(None, 1).await.expect("entries").remove(0);
+        assert_eq!((entry.action.as_str(), entry.subject.as_str()), ("read_journey", ids[1].as_str()));
+        let stranger = world.token(Role::Operator, Some(THEIRS), &[]).await;
+        world.get(&stranger, &address).await.expect(404);
+    }
+}

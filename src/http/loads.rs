@@ -142,3 +142,43 @@ pub async fn reject_load(
 ) -> Result<Json<LoadView>, ApiError> {
     decide(&gateway, &actor, id, Ruling::Reject).await
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::http::testing::{OURS, THEIRS, World};
+    use crate::ledger::Role;
+    use serde_json::Value;
+
+    #[tokio::test]
+    async fn a_first_load_is_held_until_an_operator_releases_it() {
+        let world = World::new();
+        world.seeded(OURS).await;
+        world.deliver("store").await;
+        let token = world.token(Role::Operator, Some(OURS), &[]).await;
+        let held = world.get(&token, "/v1/loads?held=true").await.expect(200).json();
+        let id = held["loads"][0]["id"].as_i64().expect("an id");
+        let view = world.get(&token, &format!("/v1/loads/{id}")).await.expect(200).json();
+        assert_eq!((view["load"]["items"].as_i64(), view["shrinkage"]["removed"].as_i64()), (Some(3), Some(0)));
+        let stranger = world.token(Role::Operator, Some(THEIRS), &[]).await;
+        world.get(&stranger, &format!("/v1/loads/{id}")).await.expect(404);
+        world.post(&stranger, &format!("/v1/loads/{id}/release"), Value::Null).await.expect(404);
+        assert_eq!(
+            world.get(&stranger, "/v1/loads").await.expect(200).json()["loads"].as_array().map(Vec::len),
+            Some(0)
+        );
+        let ruled = world.post(&token, &format!("/v1/loads/{id}/release"), Value::Null).await.expect(200).json();
+        assert_eq!(ruled["load"]["status"], "released");
+        world.post(&token, &format!("/v1/loads/{id}/reject"), Value::Null).await.expect(409);
+        let entry = world.gateway.ledger.audited(None, 1).await.expect("entries").remove(0);
+        assert_eq!((entry.action.as_str(), entry.subject.as_str()), ("release_load", "store"));
+        assert!(world.held.lock().expect("a lock").is_empty());
+        world.later(10);
+        world.deliver("store").await;
+        assert_eq!(world.held.lock().expect("a lock").len(), 3);
+        let loads = world.get(&token, "/v1/connections/store/loads").await.expect(200).json();
+        assert_eq!(
+            (&loads["loads"][0]["status"], loads["loads"].as_array().map(Vec::len)),
+            (&"delivered".into(), Some(2))
+        );
+    }
+}

@@ -65,3 +65,30 @@ pub async fn render(gateway: &Gateway, tenant: Option<&str>) -> Result<String, L
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::http::testing::{OURS, World};
+    use crate::ledger::Role;
+
+    #[tokio::test]
+    async fn figures_are_given_per_connection_in_reach() {
+        let world = World::new();
+        world.seeded(OURS).await;
+        world.later(60);
+        let all = world.get(&world.token(Role::Reader, None, &[]).await, "/metrics").await.expect(200);
+        for line in [
+            "# TYPE silta_backlog gauge",
+            "silta_backlog{connection=\"store\"} 3",
+            "silta_backlog{connection=\"other\"} 0",
+            "silta_oldest_debt_seconds{connection=\"store\"} 60",
+            "silta_debts{connection=\"store\",state=\"unplanned\"} 3",
+            "silta_breaker_open{connection=\"store\"} 0",
+        ] {
+            assert!(all.body.lines().any(|l| l == line), "{line} in {}", all.body);
+        }
+        assert_eq!(all.body.matches("# HELP silta_debts ").count(), 1);
+        let ours = world.get(&world.token(Role::Operator, Some(OURS), &[]).await, "/metrics").await.expect(200);
+        assert!(!ours.body.contains("other"));
+    }
+}

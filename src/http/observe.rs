@@ -74,3 +74,71 @@ pub fn panicked(_: Box<dyn Any + Send>) -> Response {
         .for_fixer(Fixer::Operator)
         .into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::http::testing::{CANARY_CODE, CANARY_NAME, OURS, World, attainment, learner};
+    use crate::ledger::Role;
+    use serde_json::json;
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("a lock").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_personal_is_logged_counted_or_told_in_an_error() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || writer.clone())
+            .finish();
+        let guard = tracing::subscriber::set_default(subscriber);
+        let world = World::new();
+        let token = world.token(Role::Admin, None, &[]).await;
+        let mut told = Vec::new();
+        // A source that uses the personal identity code as key, sends it twice, in the wrong place and malformed.
+        let bad = json!({"kind": CANARY_CODE, "id": CANARY_CODE});
+        let lines =
+            format!("{}\n{}\n{bad}\n{CANARY_NAME}\n", learner(CANARY_CODE), attainment(CANARY_CODE, CANARY_NAME));
+        let pushed = world.push(&token, "10122/records", &lines).await.expect(200);
+        for problem in pushed.json()["problems"].as_array().expect("problems") {
+            told.push(problem["message"].to_string());
+        }
+        told.push(world.push(&token, "10122/records", &bad.to_string()).await.expect(422).json()["detail"].to_string());
+        let wrong = json!({"id": CANARY_CODE, "name": CANARY_NAME});
+        for path in ["/v1/route", "/v1/tenants/10122/withdrawals", "/v1/tenants/10122/records/find", "/v1/tokens"] {
+            told.push(world.post(&token, path, wrong.clone()).await.expect(400).body);
+        }
+        told.push(world.get(&token, &format!("/v1/feed?kinds={CANARY_CODE}")).await.expect(400).body);
+        told.push(world.get(&token, &format!("/v1/records/{CANARY_CODE}")).await.expect(404).body);
+        told.push(world.get(&token, &format!("/{CANARY_CODE}")).await.expect(404).body);
+        told.push(world.get(CANARY_CODE, "/v1/feed").await.expect(401).body);
+        world.deliver("store").await;
+        told.push(world.get(&token, "/metrics").await.expect(200).body);
+        told.push(world.get(&token, "/v1/audit").await.expect(200).body);
+        drop(guard);
+        told.push(String::from_utf8(log.0.lock().expect("a lock").clone()).expect("text"));
+        for text in &told {
+            assert!(!text.contains(CANARY_CODE) && !text.contains(CANARY_NAME), "{text}");
+        }
+        let log = told.pop().expect("the log");
+        let line = log.lines().find(|l| l.contains("/v1/tenants/{tenant}/records")).expect("a line for the push");
+        for part in ["method=POST", "status=200", "token=\"admin-all-0\"", "request_id="] {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+        assert!(log.contains("route=\"-\""), "an address nobody knows is not written down");
+        assert!(!log.contains(&token) && !log.contains(OURS), "{log}");
+    }
+}

@@ -92,3 +92,30 @@ pub async fn list_problems(
     access::audit(&gateway, actor.name(), "read_problems", &tenant, "", &detail).await?;
     Ok(Json(ProblemPage { problems, next }))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::http::testing::{OURS, THEIRS, World, attainment};
+    use crate::ledger::Role;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn a_problem_is_open_until_a_version_cures_it() {
+        let world = World::new();
+        let token = world.token(Role::Registrar, Some(OURS), &[]).await;
+        let twice = format!("{}\n{}\n", attainment("a1", "5"), attainment("a1", "4"));
+        world.push(&token, "10122/records", &twice).await.expect(200);
+        let page = world.get(&token, "/v1/tenants/10122/problems").await.expect(200).json();
+        let problem = &page["problems"][0];
+        assert_eq!((&problem["problem"]["code"], &problem["origin"]), (&json!("duplicate_key"), &json!("intake")));
+        let after = format!("/v1/tenants/10122/problems?after={}", page["next"]);
+        assert_eq!(world.get(&token, &after).await.expect(200).json()["problems"], json!([]));
+        world.push(&token, "10122/records", &attainment("a1", "5").to_string()).await.expect(200);
+        let open = world.get(&token, "/v1/tenants/10122/problems").await.expect(200).json();
+        assert_eq!(open["problems"], json!([]));
+        let all = world.get(&token, "/v1/tenants/10122/problems?all=true").await.expect(200).json();
+        assert!(all["problems"][0]["closed_by"].is_number(), "{all}");
+        let stranger = world.token(Role::Registrar, Some(THEIRS), &[]).await;
+        world.get(&stranger, "/v1/tenants/10122/problems").await.expect(403);
+    }
+}

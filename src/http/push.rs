@@ -197,3 +197,78 @@ async fn spool(body: Body, limit: u64) -> Result<NamedTempFile, ApiError> {
     out.flush().await?;
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::http::testing::{OURS, THEIRS, World, attainment, learner};
+    use crate::ledger::Role;
+    use axum::body::Body;
+    use axum::http::Request;
+    use serde_json::json;
+    use silta_adapter::record::RecordKind;
+
+    #[tokio::test]
+    async fn each_record_has_an_outcome_and_the_same_again_is_unchanged() {
+        let world = World::new();
+        let token = world.token(Role::Registrar, Some(OURS), &[]).await;
+        let lines = format!("{}\n{{\"kind\":\"attainment\"}}\n{}\n", learner("p1"), attainment("a1", "5"));
+        let answer = world.push(&token, "10122/records", &lines).await.expect(200).json();
+        let row = |at: usize| (answer["outcomes"][at]["line"].clone(), answer["outcomes"][at]["outcome"].clone());
+        assert_eq!((row(0), row(1)), ((json!(1), json!("new")), (json!(3), json!("new"))));
+        assert_eq!(answer["outcomes"][1]["id"], "a1");
+        assert_eq!(answer["counts"], json!({"new": 2}));
+        assert_eq!(answer["problems"][0]["line"], 2);
+        let again = world.push(&token, "10122/records", &lines).await.expect(200).json();
+        assert_eq!(again["counts"], json!({"unchanged": 2}));
+        let changed = world.push(&token, "10122/records", &attainment("a1", "4").to_string()).await.expect(200).json();
+        assert_eq!(changed["counts"], json!({"updated": 1}));
+        assert_eq!(changed["outcomes"][0]["record"], answer["outcomes"][1]["record"]);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_refused_as_a_whole() {
+        let world = World::new();
+        let token = world.token(Role::Registrar, Some(OURS), &[]).await;
+        let problem = world.push(&token, "10122/records", "nothing\n").await.expect(422).json();
+        assert_eq!(problem["problems"][0]["line"], 1);
+        world.push(&token, "10122/records", &"x".repeat(100_001)).await.expect(413);
+        for address in ["10122/records?source=a%2Fb", "10122/records?mode=complete", "10122/records?kinds=attainment"] {
+            world.push(&token, address, "").await.expect(400);
+        }
+        let request = Request::post("/v1/tenants/10122/records").header("authorization", format!("Bearer {token}"));
+        let request = request.header("content-type", "text/html").body(Body::empty()).expect("a request");
+        let answer = world.send(request).await.expect(415).json();
+        assert!(answer["detail"].as_str().expect("text").contains("application/x-ndjson"));
+    }
+
+    #[tokio::test]
+    async fn a_token_pushes_for_its_tenant_and_kinds_only() {
+        let world = World::new();
+        let token = world.token(Role::Registrar, Some(OURS), &[RecordKind::Attainment]).await;
+        world.push(&token, &format!("{THEIRS}/records"), "").await.expect(403);
+        world.push(&token, "10122/records?mode=complete&kinds=learner", "").await.expect(403);
+        let lines = format!("{}\n{}\n", learner("p1"), attainment("a1", "5"));
+        let answer = world.push(&token, "10122/records", &lines).await.expect(200).json();
+        assert_eq!(answer["counts"], json!({"new": 1, "refused": 1}));
+        assert_eq!(answer["problems"][0]["code"], "kind_not_allowed");
+        let everything = world.token(Role::Admin, None, &[]).await;
+        world.push(&everything, "99999/records", "").await.expect(404);
+    }
+
+    #[tokio::test]
+    async fn a_complete_push_removes_under_the_guard() {
+        let world = World::new();
+        let token = world.token(Role::Registrar, Some(OURS), &[]).await;
+        let lines: String = (0..10).map(|n| format!("{}\n", attainment(&format!("a{n}"), "5"))).collect();
+        world.push(&token, "10122/records", &lines).await.expect(200);
+        let address = "10122/records?mode=complete&kinds=attainment";
+        let one = attainment("a0", "5").to_string();
+        assert_eq!(world.push(&token, address, &one).await.expect(409).json()["type"], "urn:silta:problem:shrinks");
+        let confirmed = format!("{address}&confirm_removals=9");
+        assert_eq!(world.push(&token, &confirmed, &one).await.expect(200).json()["removed"], 9);
+        let refused = world.push(&token, "10122/records", &lines).await.expect(200).json();
+        assert_eq!(refused["counts"], json!({"refused": 9, "unchanged": 1}));
+        let revived = world.push(&token, "10122/records?reinstate=true", &lines).await.expect(200).json();
+        assert_eq!(revived["counts"], json!({"unchanged": 1, "updated": 9}));
+    }
+}

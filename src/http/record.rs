@@ -68,3 +68,51 @@ fn wish(entry: &str) -> Option<(u32, &str)> {
     let weight = parts.find_map(|p| p.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse::<f32>().ok())?;
     (weight > 0.0).then_some(((weight.min(1.0) * 1000.0) as u32, media_type))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::testing::{CANARY_NAME, OURS, THEIRS, World};
+    use crate::ledger::Role;
+    use axum::body::Body;
+    use axum::http::Request;
+    use silta_adapter::record::RecordKind;
+
+    #[test]
+    fn the_most_wanted_format_that_is_there_is_given() {
+        let registry = World::new().gateway.registry.clone();
+        let chosen = |accept| negotiate(&registry, accept).map(|(adapter, media)| (adapter.descriptor().name, media));
+        for (accept, expected) in [
+            (None, Some(("record", "application/x-ndjson"))),
+            (Some("application/json"), Some(("record", "application/json"))),
+            (Some("text/html, */*;q=0.1"), Some(("record", "application/x-ndjson"))),
+            (Some("application/json;q=0.5, application/vnd.store"), Some(("store", "application/vnd.store"))),
+            (Some("application/json; q=0"), None),
+            (Some("text/html"), None),
+            (Some("application/json;q=what"), None),
+        ] {
+            assert_eq!(chosen(accept), expected, "{accept:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reading_is_audited_and_what_is_out_of_reach_does_not_exist() {
+        let world = World::new();
+        let ids = world.seeded(OURS).await;
+        let address = format!("/v1/records/{}", ids[0]);
+        let reader = world.token(Role::Reader, Some(OURS), &[]).await;
+        let answer = world.get(&reader, &address).await.expect(200);
+        assert!(answer.body.contains(CANARY_NAME));
+        assert_eq!(answer.header("silta-losses"), "0");
+        let entry = world.gateway.ledger.audited(None, 1).await.expect("entries").remove(0);
+        assert_eq!((entry.action.as_str(), entry.subject.as_str()), ("read_record", ids[0].as_str()));
+        assert_eq!((entry.actor.as_str(), entry.tenant.as_str()), ("reader-10122-0", OURS));
+        let stranger = world.token(Role::Reader, Some(THEIRS), &[]).await;
+        world.get(&stranger, &address).await.expect(404);
+        let other_kind = world.token(Role::Reader, Some(OURS), &[RecordKind::Attainment]).await;
+        world.get(&other_kind, &address).await.expect(404);
+        world.get(&other_kind, &format!("/v1/records/{}", ids[1])).await.expect(200);
+        let picky = Request::get(&address).header("authorization", format!("Bearer {reader}"));
+        world.send(picky.header("accept", "text/html").body(Body::empty()).expect("a request")).await.expect(406);
+    }
+}

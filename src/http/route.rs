@@ -69,3 +69,30 @@ pub async fn explain_route(
     };
     Ok(Json(RouteAnswer { connections: connections.into_iter().map(explain).collect() }))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::http::testing::{OURS, THEIRS, World};
+    use crate::ledger::Role;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn every_connection_in_reach_says_what_it_does_and_why() {
+        let world = World::new();
+        let ids = world.seeded(OURS).await;
+        let token = world.token(Role::Operator, None, &[]).await;
+        let record = json!({"kind": "activity", "tenant": OURS, "id": "x", "learner": "p1", "body": {}});
+        let answer = world.post(&token, "/v1/route", json!({"record": record})).await.expect(200).json();
+        let expected = json!([
+            {"connection": "store", "send": false, "why": "rule 1: it has no credits"},
+            {"connection": "other", "send": false, "why": "the connection carries records of 10065 only"},
+        ]);
+        assert_eq!(answer["connections"], expected);
+        let known = world.post(&token, "/v1/route", json!({"id": ids[1]})).await.expect(200).json();
+        assert_eq!(known["connections"][0]["send"], true);
+        let stranger = world.token(Role::Operator, Some(THEIRS), &[]).await;
+        world.post(&stranger, "/v1/route", json!({"id": ids[1]})).await.expect(404);
+        let seen = world.post(&stranger, "/v1/route", json!({"record": record})).await.expect(200).json();
+        assert_eq!(seen["connections"].as_array().map(Vec::len), Some(1));
+    }
+}

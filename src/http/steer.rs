@@ -223,3 +223,60 @@ pub async fn reconcile_connection(
     });
     Ok(StatusCode::ACCEPTED.into_response())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::http::testing::{OURS, THEIRS, World};
+    use crate::ledger::Role;
+    use serde_json::{Value, json};
+
+    #[tokio::test]
+    async fn a_paused_connection_sends_nothing_until_resumed() {
+        let world = World::new();
+        let token = world.token(Role::Operator, Some(OURS), &[]).await;
+        let paused = world.post(&token, "/v1/connections/store/pause", Value::Null).await.expect(200).json();
+        assert_eq!((&paused["paused"], &paused["usable"]), (&json!(true), &json!(false)));
+        let resumed = world.post(&token, "/v1/connections/store/resume", Value::Null).await.expect(200).json();
+        assert_eq!((&resumed["paused"], &resumed["usable"]), (&json!(false), &json!(true)));
+        let actions: Vec<_> =
+            world.gateway.ledger.audited(None, 2).await.expect("entries").into_iter().map(|e| e.action).collect();
+        assert_eq!(actions, ["resume_connection", "pause_connection"]);
+        for verb in ["pause", "resume", "retry", "replan", "reconcile"] {
+            let stranger = world.token(Role::Operator, Some(THEIRS), &[]).await;
+            let body = json!({"state": "refused"});
+            world.post(&stranger, &format!("/v1/connections/store/{verb}"), body).await.expect(404);
+        }
+    }
+
+    #[tokio::test]
+    async fn debts_are_raised_by_id_or_by_state_where_that_makes_sense() {
+        let world = World::new();
+        world.seeded(OURS).await;
+        world.released("store").await;
+        let token = world.token(Role::Operator, Some(OURS), &[]).await;
+        let sent = world.get(&token, "/v1/connections/store/debts?state=sent").await.expect(200).json();
+        let first = &sent["debts"][0]["id"];
+        let retry = "/v1/connections/store/retry";
+        assert_eq!(world.post(&token, retry, json!({"debts": [first]})).await.expect(200).json()["raised"], 1);
+        world.post(&token, retry, json!({"debts": [first]})).await.expect(409);
+        assert_eq!(world.post(&token, retry, json!({"state": "sent"})).await.expect(200).json()["raised"], 2);
+        world.post(&token, retry, json!({"debts": [987_654]})).await.expect(404);
+        world.post(&token, retry, json!({"state": "barred"})).await.expect(409);
+        world.post(&token, retry, json!({})).await.expect(400);
+    }
+
+    #[tokio::test]
+    async fn a_replan_is_counted_before_it_is_made() {
+        let world = World::new();
+        world.seeded(OURS).await;
+        world.released("store").await;
+        let token = world.token(Role::Operator, Some(OURS), &[]).await;
+        let replan = "/v1/connections/store/replan";
+        let dry = world.post(&token, &format!("{replan}?dry_run=true"), Value::Null).await.expect(200).json();
+        assert_eq!(dry, json!({"dry_run": true, "items": 3}));
+        assert!(world.gateway.ledger.dirty("store", 10).await.expect("rows").is_empty());
+        let real = world.post(&token, replan, Value::Null).await.expect(200).json();
+        assert_eq!(real, json!({"dry_run": false, "items": 3}));
+        assert_eq!(world.gateway.ledger.dirty("store", 10).await.expect("rows").len(), 3);
+    }
+}

@@ -62,6 +62,7 @@ adapter = "store"
 pub(crate) struct World {
     pub(crate) gateway: Shared,
     pub(crate) held: Arc<Mutex<Vec<Record>>>,
+    clock: Arc<ManualClock>,
     router: Router,
 }
 
@@ -100,17 +101,18 @@ impl World {
     pub(crate) fn configured(more: &str) -> Self {
         let held = Arc::new(Mutex::new(Vec::new()));
         let rng = Rng::from_seed(7);
+        let clock = Arc::new(ManualClock::at(1_700_000_000_000_000));
         let parts = Parts {
             ledger: Arc::new(MemoryLedger::new()),
             vault: Arc::new(Vault::new(&[7; 32], rng.clone()).expect("a vault")),
-            clock: Arc::new(ManualClock::at(1_700_000_000_000_000)),
+            clock: clock.clone(),
             rng,
             registry: Registry::new(vec![Arc::new(SiltaRecord), Arc::new(Store { held: held.clone() })]),
             mappings: Arc::new(Mappings::default()),
         };
         let config = Config::from_toml(&CONFIG.replace("[server]\n", &format!("[server]\n{more}\n"))).expect("valid");
         let gateway = Arc::new(Gateway::new(config, parts).expect("a gateway"));
-        Self { router: router(gateway.clone()), gateway, held }
+        Self { router: router(gateway.clone()), gateway, held, clock }
     }
 
     /// The same world under other routes.
@@ -152,11 +154,26 @@ impl World {
 
     /// Pushes a learner with two attainments for a tenant and returns their opaque ids.
     pub(crate) async fn seeded(&self, tenant: &str) -> Vec<String> {
-        let token = self.token(Role::Registrar, Some(tenant), &[]).await;
+        let token = self.token(Role::Admin, Some(tenant), &[]).await;
         let lines = format!("{}\n{}\n{}\n", learner("p1"), attainment("a1", "5"), attainment("a2", "3"));
         let answer = self.push(&token, &format!("{tenant}/records"), &lines).await.expect(200).json();
         let ids = answer["outcomes"].as_array().expect("outcomes").iter();
         ids.map(|o| o["record"].as_str().expect("an id").to_owned()).collect()
+    }
+
+    /// Delivers everything, as an operator who releases what is held.
+    pub(crate) async fn released(&self, connection: &str) {
+        self.deliver(connection).await;
+        for held in self.gateway.ledger.loads(Some(connection), true, 1).await.expect("loads") {
+            load::rule(&self.gateway, held.id, load::Ruling::Release, "test").await.expect("ruled");
+            self.later(10);
+            self.deliver(connection).await;
+        }
+    }
+
+    /// Lets seconds pass.
+    pub(crate) fn later(&self, secs: i64) {
+        self.clock.advance(secs * 1_000_000);
     }
 
     /// Plans what is dirty and makes one round of loads.

@@ -143,3 +143,59 @@ pub async fn revoke_token(
     access::audit(&gateway, actor.name(), "revoke_token", &token.tenant.unwrap_or_default(), &name, "").await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::http::testing::{OURS, THEIRS, World};
+    use crate::ledger::Role;
+    use axum::body::Body;
+    use axum::http::Request;
+    use serde_json::json;
+    use silta_adapter::record::RecordKind;
+
+    #[tokio::test]
+    async fn a_token_works_until_it_is_revoked() {
+        let world = World::new();
+        let admin = world.token(Role::Admin, None, &[]).await;
+        let order = json!({"name": "sis", "role": "reader", "tenant": OURS});
+        let made = world.post(&admin, "/v1/tokens", order.clone()).await.expect(201).json();
+        let text = made["token"].as_str().expect("a token");
+        world.get(text, "/v1/feed").await.expect(200);
+        world.post(&admin, "/v1/tokens", order).await.expect(409);
+        let list = world.get(&admin, "/v1/tokens").await.expect(200);
+        assert!(list.body.contains("\"sis\"") && !list.body.contains(text));
+        let revoke = |token: &str, name: &str| {
+            let request =
+                Request::delete(format!("/v1/tokens/{name}")).header("authorization", format!("Bearer {token}"));
+            request.body(Body::empty()).expect("a request")
+        };
+        world.send(revoke(&admin, "nobody")).await.expect(404);
+        world.send(revoke(&admin, "sis")).await.expect(204);
+        world.get(text, "/v1/feed").await.expect(401);
+    }
+
+    #[tokio::test]
+    async fn a_token_makes_none_that_may_do_more_than_itself() {
+        let world = World::new();
+        let admin = world.token(Role::Admin, Some(OURS), &[RecordKind::Attainment]).await;
+        let order = |tenant: Option<&str>, kinds: &[&str]| {
+            json!({"name": format!("t{}{}", tenant.unwrap_or("-"), kinds.len()), "role": "admin", "tenant": tenant,
+                "kinds": kinds})
+        };
+        for (tenant, kinds, status) in [
+            (Some(OURS), ["attainment"].as_slice(), 201),
+            (Some(OURS), &[], 403),
+            (Some(OURS), &["attainment", "learner"], 403),
+            (Some(THEIRS), &["attainment"], 403),
+            (None, &["attainment"], 403),
+        ] {
+            world.post(&admin, "/v1/tokens", order(tenant, kinds)).await.expect(status);
+        }
+        world.token(Role::Reader, Some(THEIRS), &[]).await;
+        let list = world.get(&admin, "/v1/tokens").await.expect(200).json();
+        let tokens = list["tokens"].as_array().expect("tokens");
+        assert!(tokens.iter().all(|t| t["tenant"] == OURS), "{list}");
+        let bad = json!({"name": "Aino Kana", "role": "reader", "tenant": OURS, "kinds": ["attainment"]});
+        world.post(&admin, "/v1/tokens", bad).await.expect(400);
+    }
+}

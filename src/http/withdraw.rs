@@ -137,3 +137,43 @@ pub async fn withdraw_key(
     access::audit(&gateway, actor.name(), "withdraw_record", &tenant, &id.to_string(), state.name()).await?;
     Ok(Json(WithdrawAnswer { record: id, outcome, state }))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::http::testing::{OURS, THEIRS, World, attainment};
+    use crate::ledger::Role;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn a_known_record_is_taken_back_once() {
+        let world = World::new();
+        let ids = world.seeded(OURS).await;
+        let token = world.token(Role::Admin, None, &[]).await;
+        let address = format!("/v1/tenants/{OURS}/records/{}/withdraw", ids[1]);
+        world.post(&token, &address, json!({"state": "current"})).await.expect(400);
+        let answer = world.post(&token, &address, json!({"state": "misregistered"})).await.expect(200).json();
+        assert_eq!((&answer["outcome"], &answer["state"]), (&json!("updated"), &json!("misregistered")));
+        let answer = world.post(&token, &address, json!({"state": "deleted"})).await.expect(200).json();
+        assert_eq!((&answer["outcome"], &answer["state"]), (&json!("unchanged"), &json!("misregistered")));
+        let elsewhere = format!("/v1/tenants/{THEIRS}/records/{}/withdraw", ids[1]);
+        world.post(&token, &elsewhere, json!({"state": "deleted"})).await.expect(404);
+        let stranger = world.token(Role::Registrar, Some(THEIRS), &[]).await;
+        world.post(&stranger, &address, json!({"state": "deleted"})).await.expect(403);
+        world.post(&stranger, &elsewhere, json!({"state": "deleted"})).await.expect(404);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_key_leaves_a_tombstone_that_a_late_record_does_not_revive() {
+        let world = World::new();
+        let token = world.token(Role::Registrar, Some(OURS), &[]).await;
+        let key =
+            json!({"kind": "attainment", "institution": "10122", "id": "a1", "learner": "p1", "state": "deleted"});
+        let answer = world.post(&token, "/v1/tenants/10122/withdrawals", key.clone()).await.expect(200).json();
+        assert_eq!((&answer["outcome"], &answer["state"]), (&json!("new"), &json!("deleted")));
+        let late = world.push(&token, "10122/records", &attainment("a1", "5").to_string()).await.expect(200).json();
+        assert_eq!(late["counts"], json!({"refused": 1}));
+        assert_eq!(late["outcomes"][0]["record"], answer["record"]);
+        let again = world.post(&token, "/v1/tenants/10122/withdrawals", key).await.expect(200).json();
+        assert_eq!(again["outcome"], "unchanged");
+    }
+}
