@@ -102,6 +102,7 @@ mod tests {
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
             .with_writer(move || writer.clone())
             .finish();
         let guard = tracing::subscriber::set_default(subscriber);
@@ -134,7 +135,10 @@ mod tests {
             assert!(!text.contains(CANARY_CODE) && !text.contains(CANARY_NAME), "{text}");
         }
         let log = told.pop().expect("the log");
-        let line = log.lines().find(|l| l.contains("/v1/tenants/{tenant}/records")).expect("a line for the push");
+        let line = log
+            .lines()
+            .find(|l| l.contains("/v1/tenants/{tenant}/records"))
+            .unwrap_or_else(|| panic!("no line for the push: {log}"));
         for part in ["method=POST", "status=200", "token=\"admin-all-0\"", "request_id="] {
             assert!(line.contains(part), "{part} in {line}");
         }
