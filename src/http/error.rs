@@ -116,7 +116,9 @@ impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
         match denied {
             Denied::Unknown => Self::new(StatusCode::UNAUTHORIZED, "unauthorized", denied.to_string()),
-            Denied::Role | Denied::Tenant => Self::new(StatusCode::FORBIDDEN, "forbidden", denied.to_string()),
+            Denied::Role | Denied::Tenant | Denied::Kind => {
+                Self::new(StatusCode::FORBIDDEN, "forbidden", denied.to_string())
+            }
         }
     }
 }

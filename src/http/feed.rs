@@ -52,7 +52,7 @@ pub async fn read_feed(
     actor.may(Right::Read, None)?;
     let mut kinds = kinds(query.kinds.as_deref())?;
     if !kinds.iter().all(|kind| actor.sees(*kind)) {
-        return Err(Denied::Role.into());
+        return Err(Denied::Kind.into());
     }
     if kinds.is_empty() {
         kinds = actor.kinds().to_vec();

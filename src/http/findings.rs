@@ -171,6 +171,7 @@ mod tests {
     use crate::http::testing::{OURS, THEIRS, World};
     use crate::ledger::Role;
     use serde_json::{Value, json};
+    use silta_adapter::record::RecordKind;
 
     #[tokio::test]
     async fn what_vanished_from_the_store_is_found_and_repaired() {
@@ -206,6 +207,8 @@ mod tests {
         world.post(&token, &format!("/v1/findings/{id}/reopen"), Value::Null).await.expect(409);
         let stranger = world.token(Role::Operator, Some(THEIRS), &[]).await;
         world.get(&stranger, &format!("/v1/findings/{id}")).await.expect(404);
+        let other_kind = world.token(Role::Operator, Some(OURS), &[RecordKind::Learner]).await;
+        world.get(&other_kind, &format!("/v1/findings/{id}")).await.expect(404);
         assert_eq!(world.get(&stranger, "/v1/findings?all=true").await.expect(200).json()["findings"], json!([]));
         let runs = world.get(&stranger, "/v1/reconciliations").await.expect(200).json();
         assert_eq!(runs["reconciliations"], json!([]));

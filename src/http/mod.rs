@@ -159,6 +159,12 @@ mod tests {
         }
         let page = world.get("", "/docs/").await.expect(200);
         assert!(!page.body.contains("http://") && !page.body.contains("https://"), "{}", page.body);
+        let script = world.get("", "/docs/swagger-initializer.js").await.expect(200);
+        assert!(
+            script.body.contains(r#""validatorUrl": "none""#) && !script.body.contains("https://"),
+            "{}",
+            script.body
+        );
         assert!(page.header("content-security-policy").starts_with("default-src 'self'"));
         assert_eq!(world.get("", "/openapi.json").await.expect(200).json()["openapi"], "3.1.0");
     }

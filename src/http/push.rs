@@ -110,7 +110,7 @@ pub async fn push(
     let source = source(query.source.as_deref())?;
     let complete = complete(&query)?;
     if !complete.iter().all(|kind| actor.sees(*kind)) {
-        return Err(Denied::Role.into());
+        return Err(Denied::Kind.into());
     }
     let spool = spool(body, gateway.config.server.max_body_bytes).await?;
     let submission = Submission {

@@ -4,6 +4,7 @@ use super::error::ApiError;
 use crate::access::{Actor, Right};
 use crate::gateway::{Connection, Gateway};
 use crate::ledger::{Finding, Load, RecordId, StoredRecord};
+use crate::reconcile::compare::Evidence;
 use std::sync::Arc;
 
 /// Checks a right over a tenant that is named in an address.
@@ -65,9 +66,11 @@ pub async fn load(gateway: &Gateway, actor: &Actor, id: i64) -> Result<Load, Api
 /// A finding.
 ///
 /// # Errors
-/// As [`connection`].
+/// As [`connection`]; 404 too if it is about a kind the token is not for.
 pub async fn finding(gateway: &Gateway, actor: &Actor, id: i64) -> Result<Finding, ApiError> {
     actor.may(Right::Operate, None)?;
+    // Without evidence (it was erased) a finding says nothing about anybody.
+    let sees = |f: &Finding| gateway.vault.open_json(&f.evidence).map_or(true, |e: Evidence| actor.sees(e.key.kind));
     let finding = gateway.ledger.finding(id).await?;
-    finding.filter(|f| past(gateway, actor, &f.connection)).ok_or_else(ApiError::not_found)
+    finding.filter(|f| past(gateway, actor, &f.connection) && sees(f)).ok_or_else(ApiError::not_found)
 }

@@ -5,13 +5,13 @@ use super::auth::Bearer;
 use super::error::ApiError;
 use super::extract::UrlPath;
 use super::reach;
-use crate::access::{self, Right};
+use crate::access::{self, Denied, Right};
 use crate::exchange::{ExchangeError, document};
 use crate::ledger::RecordId;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use silta_adapter::adapter::{Adapter, Registry};
+use silta_adapter::adapter::{Adapter, Grouping, Registry};
 use std::sync::Arc;
 
 /// How many values the document does not hold as the record says them.
@@ -20,7 +20,8 @@ pub const LOSSES: HeaderName = HeaderName::from_static("silta-losses");
 /// Read a record.
 ///
 /// The format is chosen by `Accept`; the record's own JSON if anything will do. `Silta-Losses` counts what the document
-/// does not hold as the record says it. Every reading is audited.
+/// does not hold as the record says it. Formats that compose a document from all records of a learner need a token for
+/// all kinds. Every reading is audited.
 #[utoipa::path(get, path = "/v1/records/{id}", tag = "records",
     params(("id" = String, Path, description = "opaque id")),
     responses((status = 200, description = "the record", headers(("Silta-Losses" = u64, description = "losses")),
@@ -36,6 +37,10 @@ pub async fn read_record(
     let stored = reach::record(&gateway, &actor, Right::Read, id).await?;
     let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok());
     let (adapter, media_type) = negotiate(&gateway.registry, accept).ok_or(ExchangeError::NoFormat)?;
+    if adapter.descriptor().grouping == Grouping::Learner && !actor.kinds().is_empty() {
+        // The document would be composed from records of other kinds too.
+        return Err(Denied::Kind.into());
+    }
     let format = adapter.descriptor().name;
     access::audit(&gateway, actor.name(), "read_record", &stored.tenant, &id.to_string(), format).await?;
     let encoded = document::write(&gateway, &**adapter, &stored).await?;

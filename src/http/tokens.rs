@@ -106,7 +106,7 @@ pub async fn create_token(
     actor.may(Right::Administer, order.tenant.as_deref())?;
     let wider = order.kinds.is_empty() || !order.kinds.iter().all(|kind| actor.sees(*kind));
     if !actor.kinds().is_empty() && wider {
-        return Err(Denied::Role.into());
+        return Err(Denied::Kind.into());
     }
     let plain = order.name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
     if order.name.is_empty() || order.name.len() > 64 || !plain {

@@ -109,7 +109,7 @@ pub async fn withdraw_key(
     reach::tenant(&gateway, &actor, Right::Push, &tenant)?;
     tombstone(asked.state)?;
     if !actor.sees(asked.kind) {
-        return Err(Denied::Role.into());
+        return Err(Denied::Kind.into());
     }
     let source = push::source(asked.source.as_deref())?;
     let key =
