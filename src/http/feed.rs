@@ -12,12 +12,19 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use std::time::Duration;
 
 /// The position to ask after next.
 pub const NEXT: HeaderName = HeaderName::from_static("silta-next");
 
 /// An answer ends after this many bytes, whatever its limit: the reader goes on from `Silta-Next`.
 const ENOUGH: usize = 8 << 20;
+
+/// Longest wait for a change.
+const MOST_WAIT_SECS: u32 = 30;
+
+/// How often the ledger is looked at while a reader waits.
+const LOOKS_PER_SEC: u32 = 4;
 
 /// Which changes.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -33,6 +40,9 @@ pub struct FeedQuery {
     kinds: Option<String>,
     /// Format of the documents, by name of the adapter; `record` if not given.
     format: Option<String>,
+    /// Where nothing has changed yet: how long to wait for a change, in seconds, up to 30.
+    #[serde(default)]
+    wait_secs: u32,
 }
 
 described!(Line);
@@ -60,7 +70,15 @@ pub async fn read_feed(
     let format = query.format.as_deref().unwrap_or("record");
     let adapter = gateway.registry.get(format).ok_or(ExchangeError::NoFormat)?;
     let tenants: Vec<String> = actor.tenant().map(ToString::to_string).into_iter().collect();
-    let changes = gateway.ledger.feed(&tenants, &kinds, query.after, page(query.limit)).await?;
+    let ask = || gateway.ledger.feed(&tenants, &kinds, query.after, page(query.limit));
+    let mut changes = ask().await?;
+    for _ in 0..query.wait_secs.min(MOST_WAIT_SECS) * LOOKS_PER_SEC {
+        if !changes.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1) / LOOKS_PER_SEC).await;
+        changes = ask().await?;
+    }
     let (mut body, mut next, mut lines) = (Vec::new(), query.after, 0);
     for change in &changes {
         let line = line(&gateway, &**adapter, change)?;
@@ -124,5 +142,15 @@ mod tests {
         assert_eq!(lines(&world.get(&narrow, "/v1/feed").await.expect(200).body).len(), 1);
         world.get(&narrow, "/v1/feed?kinds=attainment").await.expect(403);
         world.get(&narrow, "/v1/feed?kinds=paper").await.expect(400);
+    }
+
+    #[tokio::test]
+    async fn a_waiting_reader_is_given_a_change_when_it_comes() {
+        let world = World::new();
+        let token = world.token(Role::Reader, None, &[]).await;
+        let (waited, ()) = tokio::join!(world.get(&token, "/v1/feed?wait_secs=30"), async {
+            world.seeded(OURS).await;
+        });
+        assert!(!lines(&waited.expect(200).body).is_empty());
     }
 }
