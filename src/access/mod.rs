@@ -37,6 +37,9 @@ pub enum Denied {
     /// The token is for another tenant.
     #[error("the token is for another tenant")]
     Tenant,
+    /// The token is for other kinds of record.
+    #[error("the token is for other kinds of record")]
+    Kind,
 }
 
 /// BLAKE3 of a token's text. Tokens carry 256 bits of randomness, so that a fast hash is enough.

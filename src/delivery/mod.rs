@@ -9,9 +9,11 @@
 //! | [`carry`] | what a whole load carries for each item; the shrink guard | no |
 //! | [`walk`] | a connection's holdings, learner by learner | shell |
 //! | [`load`] | builds and sends whole loads | shell |
+//! | [`erase`] | a learner is forgotten: taken back everywhere, then erased | shell |
 //! | [`run`] | the loops that keep all of it going | shell |
 
 pub mod carry;
+pub mod erase;
 pub mod items;
 pub mod load;
 pub mod plan;

@@ -1,13 +1,14 @@
 //! Which records a connection carries. Pure: a function of the record and the rules.
 
 use crate::config::{Connection, Rule};
+use schemars::JsonSchema;
 use serde::Serialize;
 use silta_adapter::adapter::Descriptor;
 use silta_adapter::record::{Body, Record};
 use smol_str::SmolStr;
 
 /// Whether a connection carries a record, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Route {
     /// Whether it does.
     pub send: bool,

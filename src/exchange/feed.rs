@@ -3,6 +3,7 @@
 use super::{ExchangeError, document};
 use crate::gateway::Gateway;
 use crate::ledger::{Change, Micros, RecordId};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use silta_adapter::adapter::{Adapter, Grouping};
@@ -12,7 +13,7 @@ use silta_adapter::record::{RecordKind, State};
 use smol_str::SmolStr;
 
 /// One line of the feed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Line {
     /// Its position: ask for what comes after it.
     pub position: i64,

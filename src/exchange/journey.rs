@@ -4,6 +4,7 @@ use super::ExchangeError;
 use crate::gateway::Gateway;
 use crate::ledger::{DebtState, FindingKind, FindingStatus, Load, Micros, Outcome, RecordId, Wanted};
 use crate::reconcile::compare::Evidence;
+use schemars::JsonSchema;
 use serde::Serialize;
 use silta_adapter::delivery::Verdict;
 use silta_adapter::fidelity::Loss;
@@ -12,7 +13,7 @@ use silta_adapter::record::{RecordKey, RecordKind, State};
 use smol_str::SmolStr;
 
 /// One record's journey.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Journey {
     /// Opaque id.
     pub id: RecordId,
@@ -40,7 +41,7 @@ pub struct Journey {
 }
 
 /// One arrival.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ArrivalStep {
     /// When.
     pub at: Micros,
@@ -56,7 +57,7 @@ pub struct ArrivalStep {
 }
 
 /// What one connection is owed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct DebtStep {
     /// Id of the debt.
     pub id: i64,
@@ -88,7 +89,7 @@ pub struct DebtStep {
 }
 
 /// One attempt.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct AttemptStep {
     /// When it started.
     pub at: Micros,
@@ -103,7 +104,7 @@ pub struct AttemptStep {
 }
 
 /// One problem.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ProblemStep {
     /// Where it comes from.
     pub origin: SmolStr,
@@ -120,7 +121,7 @@ pub struct ProblemStep {
 }
 
 /// One finding.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FindingStep {
     /// Its id.
     pub id: i64,

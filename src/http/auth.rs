@@ -2,6 +2,7 @@
 
 use super::Shared;
 use super::error::ApiError;
+use super::observe::Who;
 use crate::access::{Actor, Denied};
 use axum::extract::FromRequestParts;
 use axum::http::header;
@@ -24,7 +25,9 @@ impl FromRequestParts<Shared> for Bearer {
             .map(|(_, token)| token.trim())
             .ok_or(Denied::Unknown)?;
         let actor = Actor::identify(gateway, text).await??;
-        parts.extensions.insert(actor.name().clone());
+        if let Some(who) = parts.extensions.get::<Who>() {
+            who.tell(actor.name());
+        }
         Ok(Self(actor))
     }
 }

@@ -6,6 +6,7 @@ use crate::intake::NotTaken;
 use crate::ledger::LedgerError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 use silta_adapter::problem::{Fixer, Problem};
 
@@ -20,7 +21,7 @@ pub struct ApiError {
 }
 
 /// The body of an error: RFC 9457 `application/problem+json`.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ProblemDocument {
     /// Identifies the kind of problem: `urn:silta:problem:<code>`.
     #[serde(rename = "type")]
@@ -32,13 +33,13 @@ pub struct ProblemDocument {
     /// What is wrong, without personal data.
     pub detail: String,
     /// Who can fix it: sender, operator, configuration or other_side.
-    #[schema(value_type = String)]
     pub fixer: Fixer,
     /// Problems with the document that was sent, each with line and path.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<Object>)]
     pub problems: Vec<Problem>,
 }
+
+super::openapi::described!(ProblemDocument);
 
 impl ApiError {
     /// An error the sender of the request can fix.
@@ -66,6 +67,16 @@ impl ApiError {
     /// The request is not one.
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", detail)
+    }
+
+    /// The body is larger than it may be.
+    pub fn too_large(limit: u64) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("the body is larger than {limit} bytes"))
+    }
+
+    /// It cannot be done as things stand.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", detail)
     }
 
     /// The status.
@@ -105,7 +116,9 @@ impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
         match denied {
             Denied::Unknown => Self::new(StatusCode::UNAUTHORIZED, "unauthorized", denied.to_string()),
-            Denied::Role | Denied::Tenant => Self::new(StatusCode::FORBIDDEN, "forbidden", denied.to_string()),
+            Denied::Role | Denied::Tenant | Denied::Kind => {
+                Self::new(StatusCode::FORBIDDEN, "forbidden", denied.to_string())
+            }
         }
     }
 }

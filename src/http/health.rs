@@ -15,7 +15,8 @@ pub async fn alive() -> &'static str {
 /// The ledger answers.
 #[utoipa::path(get, path = "/readyz", tag = "health", security(()), responses(
     (status = 200, description = "the gateway can work"),
-    (status = 503, description = "the ledger does not answer", body = super::error::ProblemDocument),
+    (status = 503, description = "the ledger does not answer", body = super::error::ProblemDocument,
+        content_type = "application/problem+json"),
 ))]
 pub async fn ready(State(gateway): State<Shared>) -> Result<&'static str, ApiError> {
     match gateway.ledger.ready().await {

@@ -1,5 +1,6 @@
 //! The rows of the ledger.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use silta_adapter::canonical::Digest;
 use silta_adapter::delivery::Verdict;
@@ -53,6 +54,14 @@ macro_rules! pseudonym {
             fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
                 let text = std::borrow::Cow::<'_, str>::deserialize(d)?;
                 text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+        impl JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "pattern": "^[0-9a-f]{32}$" })
             }
         }
     };
@@ -145,7 +154,7 @@ pub struct Kept {
 }
 
 /// What became of a record that arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// First seen.
@@ -234,7 +243,7 @@ pub struct StoredRecord {
 }
 
 /// A number of records.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Count {
     /// Of this kind.
     pub kind: RecordKind,
@@ -338,7 +347,7 @@ pub struct LaneId(pub i64);
 pub struct LeaseToken(pub i64);
 
 /// The state of a debt as shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DebtState {
     /// Marked dirty and never planned yet.
@@ -415,7 +424,7 @@ impl DebtState {
 }
 
 /// What a connection is owed for an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Wanted {
     /// Its content must be there.
@@ -710,7 +719,7 @@ pub struct ManifestEntry {
 }
 
 /// Status of a load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LoadStatus {
     /// Waits for an operator.
@@ -759,7 +768,7 @@ impl LoadStatus {
 }
 
 /// A load.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Load {
     /// Its id.
     pub id: i64,
@@ -780,7 +789,7 @@ pub struct Load {
 }
 
 /// What a load would remove.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Shrinkage {
     /// Items the last delivered load placed; `None` if there was none.
     pub before: Option<i64>,
@@ -858,7 +867,7 @@ impl Figures {
 }
 
 /// What kind of difference a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
     /// Should be there and is not.
@@ -913,7 +922,7 @@ impl FindingKind {
 }
 
 /// Status of a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingStatus {
     /// Open; a repair may be proposed.
@@ -1021,7 +1030,7 @@ pub struct Reconciliation {
 }
 
 /// Summary of a reconciliation.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// Learners asked about.
     pub learners: i64,
@@ -1041,7 +1050,7 @@ pub struct Summary {
 }
 
 /// What a token may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Push records and read the sender's own problems.
@@ -1096,7 +1105,7 @@ pub struct Token {
 }
 
 /// One line of the audit trail.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct AuditEntry {
     /// Its id; 0 for a new one.
     pub id: i64,

@@ -1,6 +1,7 @@
 //! What differs between what was accepted and what is there. Pure.
 
 use crate::ledger::{FindingKind, Holding, Micros, Wanted};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use silta_adapter::canonical::{Difference, diff, record_form};
@@ -61,7 +62,7 @@ pub struct Finding {
 }
 
 /// The evidence of a finding, as stored (sealed) and shown to operators.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// The item's key.
     pub key: RecordKey,

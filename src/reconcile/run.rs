@@ -8,7 +8,7 @@ use crate::delivery::settle::micros;
 use crate::delivery::walk::{Learner, Walk};
 use crate::gateway::{Connection, Gateway};
 use crate::ledger::{
-    FindingKind, FindingStatus, Holding, LearnerId, Micros, NewFinding, Observation, RecordId, Sealed, Summary,
+    FindingKind, FindingStatus, Holding, LearnerId, Micros, NewFinding, Observation, RecordId, Sealed, Summary, Wanted,
 };
 use silta_adapter::adapter::{DecodeContext, Inventory, LearnerQuery, Limits};
 use silta_adapter::canonical::Digest;
@@ -76,8 +76,10 @@ async fn look_at(
     let settle = micros(connection.config.settle_secs.unwrap_or(gateway.config.reconcile.settle_secs));
     for answer in answers {
         let Some(learner) = learners.get(answer.query) else { continue };
-        let expected = learner.holdings.iter().map(|h| expect(gateway, h)).collect::<Result<Vec<_>, _>>()?;
-        let expected: Vec<Expected> = expected.into_iter().flatten().collect();
+        let mut expected = Vec::with_capacity(learner.holdings.len());
+        for holding in &learner.holdings {
+            expected.extend(expect(gateway, holding).await?);
+        }
         let terms = Terms { now, settle, complete: answer.complete, institutions: &gateway.mappings.institutions };
         let comparison = compare(&expected, &answer.records, terms);
         summary.complete += i64::from(answer.complete);
@@ -107,14 +109,19 @@ async fn query(gateway: &Gateway, connection: &Connection, learner: LearnerId) -
     Ok(query)
 }
 
-fn expect(gateway: &Gateway, holding: &Holding) -> Result<Option<Expected>, DeliveryError> {
+async fn expect(gateway: &Gateway, holding: &Holding) -> Result<Option<Expected>, DeliveryError> {
     let first = |content: &Option<(Digest, Sealed)>| -> Result<Option<Record>, DeliveryError> {
         let Some((_, sealed)) = content else { return Ok(None) };
         Ok(open_item(gateway, sealed)?.into_iter().next())
     };
     let (sent, confirmed) = (first(&holding.sent_content)?, first(&holding.confirmed_content)?);
     let wanted = first(&holding.wanted_content)?;
-    let key = sent.as_ref().or(confirmed.as_ref()).or(wanted.as_ref()).map(|r| r.head.key.clone());
+    let mut key = sent.as_ref().or(confirmed.as_ref()).or(wanted.as_ref()).map(|r| r.head.key.clone());
+    if key.is_none() && holding.wanted == Some(Wanted::Absent) {
+        // An accepted withdrawal leaves no content behind; that the item is gone is proved under the record's own key.
+        let record = gateway.ledger.record(holding.item).await?.and_then(|r| r.content);
+        key = record.map(|c| gateway.vault.open_json::<Record>(&c)).transpose()?.map(|r| r.head.key);
+    }
     // Nothing was ever sent or wanted for an item without a key: there is nothing to compare.
     Ok(key.map(|key| Expected { holding: holding.clone(), key, sent, confirmed }))
 }

@@ -117,7 +117,7 @@ pub fn equal(left: &Record, right: &Record) -> bool {
 }
 
 /// One place in which two canonical forms differ.
-#[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Difference {
     /// JSON pointer into the canonical form.
     pub path: String,

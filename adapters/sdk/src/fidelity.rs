@@ -6,12 +6,13 @@
 //! **L5** decoding lists what it did not read. `≡` is equality of canonical forms.
 
 use crate::record::{Record, RecordKey, RecordKind};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use smol_str::SmolStr;
 
 /// One thing a document does not hold as the record says it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Loss {
     /// The record.
     pub key: RecordKey,
@@ -24,7 +25,7 @@ pub struct Loss {
 }
 
 /// What became of a value in a document.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "change", content = "value")]
 pub enum Change {
     /// It is not there.
