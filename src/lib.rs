@@ -8,6 +8,7 @@
 //! | [`config`] | one file, one struct per topic |
 //! | [`gateway`] | everything the rooms share, put together |
 //! | [`http`] | the HTTP interface: one file per endpoint |
+//! | [`console`] | the operator's web pages |
 //! | [`exchange`] | records, journeys and the change feed given out |
 //! | [`access`] | who may do what, for which tenant |
 //! | [`intake`] | documents in, records kept |
@@ -19,6 +20,7 @@
 
 pub mod access;
 pub mod config;
+pub mod console;
 pub mod delivery;
 pub mod env;
 pub mod exchange;
