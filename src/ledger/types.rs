@@ -325,7 +325,7 @@ pub struct StoredProblem {
     pub opened: Micros,
     /// When it was closed.
     pub closed: Option<Micros>,
-    /// The version that cured it.
+    /// The version that cured it; `None` if the record was never kept.
     pub closed_by: Option<i64>,
 }
 
@@ -403,6 +403,11 @@ impl DebtState {
         Self::ALL.into_iter().find(|s| s.name() == name)
     }
 
+    /// True if the destination accepted what is wanted.
+    pub fn paid(self) -> bool {
+        matches!(self, Self::Sent | Self::Confirmed | Self::Unverifiable)
+    }
+
     /// True while something is still to be done by the gateway itself.
     pub fn open(self) -> bool {
         matches!(self, Self::Unplanned | Self::Owed | Self::Sending | Self::Uncertain | Self::Waiting)
@@ -430,10 +435,14 @@ pub struct DirtyItem {
     pub record: StoredRecord,
     /// Outcome of the version that stands: a connection may hold what was reverted.
     pub outcome: Outcome,
-    /// Digest of what was last accepted there, if anything was.
+    /// Digest of what was last accepted there; `None` if nothing was, or if its absence was.
     pub sent: Option<Digest>,
-    /// Digest of what was last seen there, if anything was.
+    /// Digest of what was last seen there; `None` if nothing was, or if it was seen to be gone. Content is there for
+    /// sure only if it was both the last accepted and the last seen.
     pub confirmed: Option<Digest>,
+    /// True if an answer was lost and nothing was accepted since: something that no watermark shows may be there, so
+    /// that nothing can be settled unsent.
+    pub unsure: bool,
     /// The debt's state before planning.
     pub state: DebtState,
 }
@@ -443,7 +452,7 @@ pub struct DirtyItem {
 pub struct Plan {
     /// The debt.
     pub debt: i64,
-    /// The mark that was planned.
+    /// The mark that was planned; the plan counts only while it stands.
     pub mark: i64,
     /// What to do.
     pub decision: Decision,
@@ -458,19 +467,22 @@ pub enum Decision {
         wanted: Wanted,
         /// Digest of the projection; that of what is to vanish for [`Wanted::Absent`].
         digest: Digest,
-        /// The projection as records, sealed. `None` where it equals the record's stored content, or for `Absent`.
+        /// The projection as records, sealed. `None` where it equals the record's stored content (the ledger keeps that
+        /// of the version that was planned), or for `Absent`.
         content: Option<Sealed>,
         /// Losses as JSON, sealed.
         losses: Option<Sealed>,
     },
-    /// What is wanted is there already, or was never there: nothing to send. The watermark of what is wanted moves.
+    /// What is wanted is there already, or was never there: nothing to send, no new generation. What is wanted becomes
+    /// what was last accepted there, or else what the record says.
     Settle {
         /// What is wanted.
         wanted: Wanted,
         /// The state it settles in.
         state: DebtState,
     },
-    /// It cannot be sent: whatever was confirmed before stays there.
+    /// It cannot be sent: present is wanted, but nothing that could be sent; whatever was accepted or confirmed before
+    /// stays there. No new generation.
     Refuse {
         /// Who can fix it.
         fixer: Fixer,
@@ -507,9 +519,9 @@ pub struct ClaimedDebt {
     pub record_state: State,
     /// Digest of the projection.
     pub digest: Digest,
-    /// The projection, sealed; for [`Wanted::Absent`] what was last known of the item.
+    /// The projection, sealed; for [`Wanted::Absent`] what was last accepted there, or else the record's content.
     pub content: Option<Sealed>,
-    /// How often this generation was tried.
+    /// How often this generation was tried before.
     pub attempts: i64,
 }
 
@@ -535,8 +547,9 @@ pub struct Settlement {
     pub debt: i64,
     /// The generation that was claimed.
     pub generation: i64,
-    /// The state it goes to. [`DebtState::Sent`], [`DebtState::Unverifiable`] and [`DebtState::Confirmed`] move the
-    /// sent watermark (the last also the confirmed one).
+    /// The state it goes to: [`DebtState::Owed`] to be tried again. [`DebtState::Sent`], [`DebtState::Unverifiable`] and
+    /// [`DebtState::Confirmed`] move the sent watermark (the last also the confirmed one); where the item must be absent
+    /// they take it away.
     pub state: DebtState,
     /// Who can fix it.
     pub fixer: Option<Fixer>,
@@ -559,23 +572,23 @@ pub struct Debt {
     pub kind: RecordKind,
     /// Its state.
     pub state: DebtState,
-    /// What must be there.
+    /// What must be there; [`Wanted::Present`] until a plan says otherwise.
     pub wanted: Wanted,
-    /// Rises with every new debt, never on a retry.
+    /// Rises with every new debt, never on a retry. 0 until something was owed.
     pub generation: i64,
     /// How often this generation was tried.
     pub attempts: i64,
-    /// Since when it is owed.
+    /// Since when it is owed: when it was last planned or raised, or first marked.
     pub since: Micros,
     /// Who can fix it.
     pub fixer: Option<Fixer>,
     /// Why it is in this state.
     pub reason: String,
-    /// Digest of what must be there.
+    /// Digest of what must be there, or must vanish; `None` before a plan, or if the plan could not say.
     pub wanted_digest: Option<Digest>,
-    /// Digest of what was accepted.
+    /// Digest of what was last accepted; `None` after an accepted withdrawal.
     pub sent_digest: Option<Digest>,
-    /// Digest of what was seen.
+    /// Digest of what was last seen; `None` once it was seen to be gone.
     pub confirmed_digest: Option<Digest>,
     /// When it was last accepted.
     pub sent_at: Option<Micros>,
@@ -583,6 +596,11 @@ pub struct Debt {
     pub confirmed_at: Option<Micros>,
     /// Losses as JSON, sealed.
     pub losses: Option<Sealed>,
+}
+
+/// The rank of a kind: its place in the order in which a destination should receive records.
+pub fn rank(kind: RecordKind) -> u8 {
+    kind as u8
 }
 
 /// Where a walk over holdings stands.
@@ -613,9 +631,10 @@ pub struct Holding {
     pub state: DebtState,
     /// Its generation.
     pub generation: i64,
-    /// What must be there; `None` if nothing was ever wanted (refused or unrouted from the start).
+    /// What must be there; `None` until it was planned.
     pub wanted: Option<Wanted>,
-    /// The projection that must be there.
+    /// The projection that must be there; `None` if it must be absent or cannot be sent. Contents that were erased are
+    /// `None` everywhere.
     pub wanted_content: Option<(Digest, Sealed)>,
     /// The projection last accepted.
     pub sent_content: Option<(Digest, Sealed)>,
@@ -654,7 +673,7 @@ pub struct Observation {
     /// The generation that was compared.
     pub generation: i64,
     /// Digest of the projection that was compared, `None` for an item that must be absent; the proof counts only while
-    /// that is what was last sent.
+    /// that is what was last sent (or what is wanted, if the debt is uncertain).
     pub digest: Option<Digest>,
     /// True if the store holds exactly that; for an absent item: if it is not there.
     pub holds: bool,
@@ -728,6 +747,11 @@ impl LoadStatus {
         }
     }
 
+    /// True if it is over: nothing more becomes of the load.
+    pub fn closed(self) -> bool {
+        matches!(self, Self::Rejected | Self::Delivered | Self::Refused | Self::Failed)
+    }
+
     /// The status with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|s| s.name() == name)
@@ -749,9 +773,9 @@ pub struct Load {
     pub status: LoadStatus,
     /// Why.
     pub reason: String,
-    /// Items it places.
+    /// Items it places: entries of its manifest that carry something.
     pub items: i64,
-    /// When it was closed.
+    /// When it was delivered, refused, failed or rejected.
     pub closed: Option<Micros>,
 }
 
@@ -813,7 +837,7 @@ pub struct Figures {
     pub oldest: Option<Micros>,
     /// Attempts since the given time.
     pub attempts: i64,
-    /// Of them accepted.
+    /// Of them accepted, or taken to be processed later.
     pub accepted: i64,
     /// Held loads.
     pub held_loads: i64,
