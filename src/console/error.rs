@@ -42,10 +42,9 @@ impl Trouble {
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::NoSession => ("Not logged in", "Log in with a token to see this page."),
-            Self::NotFound => (
-                "Not found",
-                "There is no such page or thing, or the token you are logged in with may not know of it.",
-            ),
+            Self::NotFound => {
+                ("Not found", "There is no such page or thing, or the token you are logged in with may not know of it.")
+            }
             Self::Forbidden => ("Not allowed", "The role of the token you are logged in with does not allow this."),
             Self::Forged => (
                 "Form refused",

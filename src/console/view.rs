@@ -40,7 +40,8 @@ impl fmt::Display for When {
 impl HtmlSafe for When {}
 
 /// Nothing, said so that a screen reader says it too.
-const NONE: &str = "<span class=\"none\" title=\"none\"><span aria-hidden=\"true\">–</span><span class=\"hidden\">none</span></span>";
+const NONE: &str =
+    "<span class=\"none\" title=\"none\"><span aria-hidden=\"true\">–</span><span class=\"hidden\">none</span></span>";
 
 /// Text that may not be there.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
@@ -272,14 +273,8 @@ mod tests {
     #[test]
     fn times_are_helsinki_time_in_winter_and_summer() {
         let shown = |text: &str| when(text.parse::<jiff::Timestamp>().expect("a time").as_microsecond()).to_string();
-        assert_eq!(
-            shown("2026-11-21T20:02:39Z"),
-            "<time datetime=\"2026-11-21T20:02:39Z\">2026-11-21 22:02:39</time>"
-        );
-        assert_eq!(
-            shown("2026-06-21T21:30:00Z"),
-            "<time datetime=\"2026-06-21T21:30:00Z\">2026-06-22 00:30:00</time>"
-        );
+        assert_eq!(shown("2026-11-21T20:02:39Z"), "<time datetime=\"2026-11-21T20:02:39Z\">2026-11-21 22:02:39</time>");
+        assert_eq!(shown("2026-06-21T21:30:00Z"), "<time datetime=\"2026-06-21T21:30:00Z\">2026-06-22 00:30:00</time>");
         assert!(when(None).to_string().contains(">none<"));
     }
 

@@ -53,11 +53,7 @@ pub struct Row {
 
 impl From<&Difference> for Row {
     fn from(one: &Difference) -> Self {
-        Self {
-            place: place(&one.path),
-            accepted: one.left.as_ref().map(shown),
-            there: one.right.as_ref().map(shown),
-        }
+        Self { place: place(&one.path), accepted: one.left.as_ref().map(shown), there: one.right.as_ref().map(shown) }
     }
 }
 
@@ -71,14 +67,15 @@ async fn find(app: &App, seat: &Seat, text: &str) -> Result<(Finding, Arc<Connec
 
 fn buttons(finding: &Finding, csrf: &str) -> Vec<Button> {
     let button = |act: &str, label| Button::new(format!("/findings/{}/{act}", finding.id), label, csrf);
-    if !waits(finding.status) {
-        return Vec::new();
+    match finding.status {
+        status if waits(status) => vec![
+            button("repair", "Repair").strong(),
+            button("accept", "Accept the difference"),
+            button("suppress", "Suppress"),
+        ],
+        FindingStatus::Accepted | FindingStatus::Suppressed => vec![button("reopen", "Open again")],
+        _ => Vec::new(),
     }
-    vec![
-        button("repair", "Repair").strong(),
-        button("accept", "Accept the difference"),
-        button("suppress", "Suppress"),
-    ]
 }
 
 /// A finding. Whoever reads its evidence is noted.
@@ -123,20 +120,31 @@ pub async fn act(
     Posted(seat, Nothing {}): Posted<Nothing>,
 ) -> Result<Redirect, Trouble> {
     let (finding, connection) = find(&app, &seat, &text).await?;
-    let (action, status) = match act.as_str() {
-        "repair" => ("repair_finding", None),
-        "accept" => ("accept_finding", Some(FindingStatus::Accepted)),
-        "suppress" => ("suppress_finding", Some(FindingStatus::Suppressed)),
-        _ => return Err(Trouble::NotFound),
-    };
-    let said = match status {
-        _ if !waits(finding.status) => "The finding is settled already; nothing was changed.",
-        None if repair(&app.gateway, &connection, &finding).await? => "The repair was raised as a debt.",
-        None => "Sending again cannot mend this finding; accept it, or mend it at its source.",
-        Some(status) => {
-            app.gateway.ledger.set_finding(finding.id, app.gateway.now(), status).await?;
-            "The finding is settled. It comes back if the content there changes again."
+    let ledger = &app.gateway.ledger;
+    let rule = async |status| ledger.set_finding(finding.id, app.gateway.now(), status).await;
+    let (action, said) = match (act.as_str(), finding.status) {
+        ("repair", status) if waits(status) => {
+            let raised = repair(&app.gateway, &connection, &finding).await?;
+            let said = "Sending again cannot mend this finding; accept it, or mend it at its source.";
+            ("repair_finding", if raised { "The repair was raised as a debt." } else { said })
         }
+        ("accept", status) if waits(status) => {
+            rule(FindingStatus::Accepted).await?;
+            ("accept_finding", "The difference is accepted. It opens again if the content there changes.")
+        }
+        ("suppress", status) if waits(status) => {
+            rule(FindingStatus::Suppressed).await?;
+            ("suppress_finding", "The finding is suppressed until somebody opens it again.")
+        }
+        ("reopen", FindingStatus::Accepted | FindingStatus::Suppressed) => {
+            rule(FindingStatus::Open).await?;
+            ("reopen_finding", "The finding is open again.")
+        }
+        ("repair" | "accept" | "suppress" | "reopen", _) => {
+            app.sessions.say(&seat.key, "The finding is not in that state any more; nothing was changed.");
+            return Ok(Redirect::to(&format!("/findings/{}", finding.id)));
+        }
+        _ => return Err(Trouble::NotFound),
     };
     let tenant = &connection.config.tenant;
     audit(&app.gateway, seat.actor.name(), action, tenant, &finding.id.to_string(), "console").await?;

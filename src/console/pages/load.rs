@@ -97,9 +97,7 @@ async fn carries(app: &App, load: i64) -> Result<Carries> {
 
 /// Items that one manifest places and the other does not, of two stretches that cover the same items. Both ascend.
 fn missing(before: &[ManifestEntry], now: &[ManifestEntry]) -> Vec<RecordId> {
-    let placed = |item: RecordId| {
-        now.binary_search_by_key(&item, |e| e.item).is_ok_and(|at| now[at].digest.is_some())
-    };
+    let placed = |item: RecordId| now.binary_search_by_key(&item, |e| e.item).is_ok_and(|at| now[at].digest.is_some());
     before.iter().filter(|e| e.digest.is_some() && !placed(e.item)).map(|e| e.item).collect()
 }
 
@@ -195,7 +193,7 @@ pub async fn show(State(app): State<App>, seat: Seat, Path(text): Path<String>, 
         reason: maybe(Some(load.reason.as_str())),
         carries: carries(&app, load.id).await?,
         removes,
-        buttons: if held { vec![button("release", "Release").strong(), button("reject", "Reject")] } else { Vec::new() },
+        buttons: if held { vec![button("release", "Release"), button("reject", "Reject")] } else { Vec::new() },
         load,
     })
 }

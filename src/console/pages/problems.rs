@@ -35,8 +35,8 @@ struct Row {
     code: String,
     message: String,
     place: Maybe,
-    key: Maybe,
     record: Option<String>,
+    name: Maybe,
     fixer: String,
 }
 
@@ -46,6 +46,7 @@ impl Row {
             Some(p) => (p.message, p.line, p.path, p.key),
             None => ("erased with the learner's data".to_owned(), None, None, None),
         };
+        let record = stored.record.map(|id| id.to_string());
         let place: Vec<String> = line.map(|n| format!("line {n}")).into_iter().chain(path).collect();
         Self {
             opened: when(stored.opened),
@@ -54,8 +55,8 @@ impl Row {
             code: stored.code.to_string(),
             message,
             place: maybe(Some(place.join(", "))),
-            key: maybe(key.map(|k| format!("{} {}", k.kind, k.id))),
-            record: stored.record.map(|id| id.to_string()),
+            name: maybe(key.map(|k| format!("{} {}", k.kind, k.id)).or_else(|| Some(record.as_ref()?[..8].to_owned()))),
+            record,
             fixer: stored.fixer.to_string(),
         }
     }

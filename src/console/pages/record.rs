@@ -7,13 +7,12 @@ use crate::console::content::{Shown, place, shown};
 use crate::console::error::Trouble;
 use crate::console::layout::Frame;
 use crate::console::session::Seat;
-use crate::console::view::{Badge, Maybe, Tone, When, maybe, span, when, words};
+use crate::console::view::{Badge, Maybe, Tone, When, count, maybe, span, when, words};
 use crate::exchange::document;
 use crate::exchange::journey::{ArrivalStep, DebtStep, FindingStep, Journey, ProblemStep, journey};
-use crate::ledger::{Load, Micros, RecordId, Wanted};
+use crate::ledger::{DebtState, Load, Micros, RecordId, Wanted};
 use askama::Template;
 use axum::extract::{Path, State};
-use serde_json::Value;
 use silta_adapter::fidelity::{Change, Loss, LossRule};
 
 #[derive(Template)]
@@ -83,12 +82,12 @@ pub struct Step {
     at: When,
     what: String,
     badge: Option<Badge>,
-    detail: Maybe,
+    detail: String,
     link: Option<(String, String)>,
 }
 
 fn step(at: Micros, what: impl Into<String>) -> Step {
-    Step { order: at, at: when(at), what: what.into(), badge: None, detail: maybe(None::<String>), link: None }
+    Step { order: at, at: when(at), what: what.into(), badge: None, detail: String::new(), link: None }
 }
 
 impl Step {
@@ -98,7 +97,7 @@ impl Step {
     }
 
     fn detail(mut self, text: impl Into<String>) -> Self {
-        self.detail = maybe(Some(text));
+        self.detail = text.into();
         self
     }
 
@@ -110,17 +109,23 @@ impl Step {
 
 fn arrival(one: &ArrivalStep) -> Vec<Step> {
     let revision = one.revision.map(|r| format!(", revision {r} of the source")).unwrap_or_default();
-    let state = if one.state.is_tombstone() { format!(", {}", words(one.state.name()).to_lowercase()) } else { String::new() };
+    let state =
+        if one.state.is_tombstone() { format!(", {}", words(one.state.name()).to_lowercase()) } else { String::new() };
     vec![step(one.at, "Arrived").badge(one.outcome).detail(format!("version {}{revision}{state}", one.version))]
 }
 
 fn debt(one: &DebtStep) -> Vec<Step> {
     let name = &one.connection;
-    let what = match one.wanted {
-        Wanted::Present => format!("Owed to {name}"),
-        Wanted::Absent => format!("To be taken back from {name}"),
+    let raised = match (one.state, one.wanted) {
+        (DebtState::Refused, _) => {
+            Some(step(one.since, format!("Not sent to {name}")).badge(one.state).detail(one.reason.as_str()))
+        }
+        _ if one.generation == 0 => None,
+        (_, Wanted::Present) => Some(step(one.since, format!("Owed to {name}"))),
+        (_, Wanted::Absent) => Some(step(one.since, format!("To be taken back from {name}"))),
     };
-    let mut out = vec![step(one.since, what).detail(format!("generation {}", one.generation))];
+    let generation = |s: Step| if s.detail.is_empty() { s.detail(format!("generation {}", one.generation)) } else { s };
+    let mut out: Vec<Step> = raised.map(generation).into_iter().collect();
     // An attempt is told after the debt that made it, a proof after the attempt it proves.
     out.extend(one.attempts.iter().rev().map(|a| {
         let reason = if a.reason.is_empty() { a.cause.to_string() } else { a.reason.clone() };
@@ -154,11 +159,12 @@ fn problem(one: &ProblemStep) -> Vec<Step> {
 
 fn finding(one: &FindingStep) -> Vec<Step> {
     let link = || (format!("/findings/{}", one.id), format!("finding {}", one.id));
-    let proposal = one.evidence.as_ref().map(|e| e.proposal.clone()).unwrap_or_default();
     let (href, text) = link();
-    let opened = step(one.opened, format!("Found at {}: {}", one.connection, one.kind.name().replace('_', " ")))
-        .badge(one.status)
-        .detail(proposal)
+    let proposal = one.evidence.as_ref().map_or("the evidence was erased", |e| &e.proposal);
+    let sightings = count(one.sightings, "time", "times");
+    let opened = step(one.opened, format!("Found at {}", one.connection))
+        .badge(Badge(Tone::Warn, one.kind.name()))
+        .detail(format!("{proposal}; seen {sightings}, now {}", one.status.name()))
         .link(href, text);
     let closed = one.closed.map(|at| {
         let (href, text) = link();
@@ -171,9 +177,9 @@ fn finding(one: &FindingStep) -> Vec<Step> {
 pub fn timeline(journey: &Journey) -> Vec<Step> {
     let mut steps: Vec<Step> = journey.arrivals.iter().flat_map(arrival).collect();
     steps.extend(journey.problems.iter().flat_map(problem));
-    steps.extend(journey.debts.iter().flat_map(debt));
-    steps.extend(journey.loads.iter().rev().flat_map(load));
     steps.extend(journey.findings.iter().flat_map(finding));
+    steps.extend(journey.loads.iter().rev().flat_map(load));
+    steps.extend(journey.debts.iter().flat_map(debt));
     steps.sort_by_key(|s| s.order);
     steps
 }
@@ -226,8 +232,7 @@ pub async fn show(State(app): State<App>, seat: Seat, Path(text): Path<String>) 
     audit(&app.gateway, seat.actor.name(), "read_record", &stored.tenant, &id.to_string(), "console").await?;
     let journey = journey(&app.gateway, id).await?.ok_or(Trouble::NotFound)?;
     let record = document::open(&app.gateway, &stored)?;
-    let json = record.as_ref().and_then(|r| serde_json::to_value(r).ok());
-    let body = json.as_ref().and_then(|json| json.get("body"));
+    let json = record.as_ref().and_then(|r| serde_json::to_string_pretty(r).ok()).unwrap_or_default();
     let short = id.to_string()[..8].to_owned();
     page(&Page {
         frame: Frame::new(&app, &seat, "", format!("{} {short}", words(stored.kind.name()))),
@@ -245,13 +250,18 @@ pub async fn show(State(app): State<App>, seat: Seat, Path(text): Path<String>) 
         non_disclosure: record.as_ref().is_some_and(|r| r.head.non_disclosure),
         stands: journey.debts.iter().map(Stand::from).collect(),
         steps: timeline(&journey),
-        content: body.map(shown),
-        json: json.as_ref().map_or_else(String::new, pretty),
+        content: body(&json),
+        json,
         losses: losses(&app, &journey.debts),
         steers: seat.can(Right::Operate),
     })
 }
 
-fn pretty(json: &Value) -> String {
-    serde_json::to_string_pretty(json).unwrap_or_default()
+/// The body of a record's JSON, its fields in the order of the record model.
+fn body(json: &str) -> Option<Shown> {
+    #[derive(serde::Deserialize)]
+    struct Content {
+        body: Option<Shown>,
+    }
+    serde_json::from_str::<Content>(json).ok()?.body
 }

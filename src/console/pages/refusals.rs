@@ -6,7 +6,7 @@ use crate::console::App;
 use crate::console::error::Trouble;
 use crate::console::layout::Frame;
 use crate::console::session::Seat;
-use crate::console::view::{Badge, Maybe, When, maybe, number, span, words, when};
+use crate::console::view::{Badge, Maybe, When, maybe, number, span, when, words};
 use crate::ledger::{Debt, DebtState, Micros};
 use askama::Template;
 use axum::extract::{Path, Query, State};
