@@ -9,6 +9,7 @@
 //! | [`config`] | one file, one struct per topic |
 //! | [`gateway`] | everything the rooms share, put together |
 //! | [`http`] | the HTTP interface: one file per endpoint |
+//! | [`console`] | the operator's web pages |
 //! | [`exchange`] | records, journeys and the change feed given out |
 //! | [`access`] | who may do what, for which tenant |
 //! | [`intake`] | documents in, records kept |
@@ -25,6 +26,7 @@ pub mod access;
 pub mod alerts;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod delivery;
 pub mod env;
 pub mod exchange;
