@@ -77,7 +77,6 @@ async fn look(gateway: &Gateway, connection: &Connection, http: &reqwest::Client
     let now = gateway.now();
     let figures = gateway.ledger.figures(name, now - DAY).await?;
     let state = gateway.ledger.connection(name).await?;
-    gauges(name, &figures, now);
     let current = alerts(&figures, &state, now, micros(gateway.config.alerts.oldest_debt_secs));
     let fact = format!("alerts:{name}");
     let told: BTreeSet<Alert> = match gateway.ledger.fact(&fact).await? {
@@ -103,18 +102,6 @@ async fn look(gateway: &Gateway, connection: &Connection, http: &reqwest::Client
         gateway.ledger.set_fact(&fact, &serde_json::to_string(&remembered).unwrap_or_default()).await?;
     }
     Ok(())
-}
-
-fn gauges(name: &SmolStr, figures: &Figures, now: Micros) {
-    let oldest = figures.oldest.map_or(0, |since| (now - since).max(0)) as f64 / 1e6;
-    for (gauge, value) in [
-        ("silta_backlog", figures.backlog() as f64),
-        ("silta_oldest_debt_seconds", oldest),
-        ("silta_held_loads", figures.held_loads as f64),
-        ("silta_persistent_findings", figures.persistent as f64),
-    ] {
-        metrics::gauge!(gauge, "connection" => name.to_string()).set(value);
-    }
 }
 
 /// True if there is nobody to tell, or they were told.

@@ -2,7 +2,7 @@
 
 use super::convert::adapter;
 use super::{Exit, Failure, Outcome};
-use crate::registry;
+use crate::{http, registry};
 use clap::Subcommand;
 
 /// Print a JSON Schema.
@@ -31,6 +31,6 @@ pub(super) fn run(command: &Command) -> Outcome {
 }
 
 pub(super) fn openapi() -> Outcome {
-    println!();
+    println!("{}", http::openapi::openapi_json()?);
     Ok(Exit::Clean)
 }

@@ -3,7 +3,7 @@
 use super::open::{self, ConfigFile};
 use super::{Exit, Outcome};
 use crate::gateway::Gateway;
-use crate::{alerts, delivery, http, reconcile, telemetry};
+use crate::{alerts, console, delivery, http, reconcile, telemetry};
 use clap::Parser;
 use std::future::IntoFuture;
 use std::net::SocketAddr;
@@ -21,9 +21,9 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: &Args) -> Outcome {
     let config = args.config.read()?;
-    let telemetry = telemetry::start(&config.telemetry)?;
+    let _telemetry = telemetry::start(&config.telemetry)?;
     let gateway = open::gateway(config).await?;
-    let running = Running::start(gateway, Some(&telemetry)).await?;
+    let running = Running::start(gateway).await?;
     tracing::info!(address = %running.address, "serving");
     super::stopped().await;
     tracing::info!("stopping");
@@ -40,10 +40,7 @@ pub(super) struct Running {
 
 impl Running {
     /// Starts serving and working.
-    pub(super) async fn start(
-        gateway: Arc<Gateway>,
-        telemetry: Option<&telemetry::Guard>,
-    ) -> Result<Self, super::Failure> {
+    pub(super) async fn start(gateway: Arc<Gateway>) -> Result<Self, super::Failure> {
         let listen = &gateway.config.server.listen;
         let listener = TcpListener::bind(listen).await.map_err(|e| format!("cannot listen on {listen}: {e}"))?;
         let address = listener.local_addr()?;
@@ -51,8 +48,7 @@ impl Running {
         let mut work = delivery::run::start(&gateway, &stop);
         work.spawn(reconcile::run::schedule(gateway.clone(), stop.clone()));
         work.spawn(alerts::watch(gateway.clone(), stop.clone()));
-        let _ = telemetry;
-        let app = http::router(gateway.clone());
+        let app = http::router(gateway.clone()).merge(console::router(gateway));
         let service = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
         work.spawn(async move {
             if let Err(e) = service.into_future().await {

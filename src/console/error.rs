@@ -97,7 +97,7 @@ impl From<Denied> for Trouble {
         match denied {
             Denied::Unknown => Self::NoSession,
             Denied::Role => Self::Forbidden,
-            Denied::Tenant => Self::NotFound,
+            Denied::Tenant | Denied::Kind => Self::NotFound,
         }
     }
 }

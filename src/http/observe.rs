@@ -11,6 +11,7 @@ use silta_adapter::problem::Fixer;
 use smol_str::SmolStr;
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
+use tracing::Instrument;
 
 /// Name of the token a request came with, told by the extractor that read it to the log line.
 #[derive(Debug, Clone, Default)]
@@ -42,7 +43,8 @@ pub async fn observe(State(gateway): State<Shared>, mut request: Request, next: 
     let id = u64::from_le_bytes(gateway.rng.bytes());
     let started = gateway.now();
     let limit = secs(gateway.config.server.request_timeout_secs);
-    let mut response = tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+    let span = tracing::info_span!("request", %method, route, request_id = format!("{id:016x}"));
+    let mut response = tokio::time::timeout(limit, next.run(request).instrument(span)).await.unwrap_or_else(|_| {
         ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the request took longer than the gateway allows")
             .into_response()
     });
@@ -55,9 +57,6 @@ pub async fn observe(State(gateway): State<Shared>, mut request: Request, next: 
     } else {
         tracing::info!(%method, route, status, token, took, request_id, "request");
     }
-    let labels = [("method", method.as_str().to_owned()), ("route", route), ("status", status.to_string())];
-    ::metrics::counter!("silta_requests_total", &labels).increment(1);
-    ::metrics::histogram!("silta_request_seconds", &labels).record(took as f64 / 1e6);
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

@@ -842,6 +842,8 @@ pub struct ConnectionState {
 pub struct Figures {
     /// Debts by state.
     pub states: Vec<(DebtState, i64)>,
+    /// Debts in no open state whose record changed and that are to be planned again.
+    pub dirty: i64,
     /// Since when the oldest open debt is owed.
     pub oldest: Option<Micros>,
     /// Attempts since the given time.
@@ -857,7 +859,7 @@ pub struct Figures {
 impl Figures {
     /// How many debts are open.
     pub fn backlog(&self) -> i64 {
-        self.states.iter().filter(|(state, _)| state.open()).map(|(_, n)| n).sum()
+        self.dirty + self.states.iter().filter(|(state, _)| state.open()).map(|(_, n)| n).sum::<i64>()
     }
 
     /// How many debts are in a state.

@@ -1,10 +1,9 @@
-//! Logs, metrics and traces.
+//! Logs and traces. Metrics are read off the ledger where they are asked for (`GET /metrics`).
 //!
 //! Log lines carry stable messages and dotted fields; never names, identity codes, source keys, bodies or query
 //! strings. Records and learners appear as opaque ids, if at all.
 
 use crate::config::{LogFormat, Telemetry};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
@@ -17,14 +16,6 @@ use tracing_subscriber::{Layer, fmt};
 /// Keeps telemetry going; what is pending is sent when it is dropped.
 pub struct Guard {
     tracer: Option<SdkTracerProvider>,
-    metrics: PrometheusHandle,
-}
-
-impl Guard {
-    /// The process-wide counters in the Prometheus text format.
-    pub fn metrics(&self) -> &PrometheusHandle {
-        &self.metrics
-    }
 }
 
 impl Drop for Guard {
@@ -50,7 +41,7 @@ pub enum BadTelemetry {
     Twice(String),
 }
 
-/// Starts logs, metrics and — where an endpoint is configured — traces for this process.
+/// Starts logs and — where an endpoint is configured — traces for this process.
 ///
 /// # Errors
 /// If the configuration is not usable, or telemetry was started before.
@@ -68,8 +59,7 @@ pub fn start(config: &Telemetry) -> Result<Guard, BadTelemetry> {
         .with(spans)
         .try_init()
         .map_err(|e| BadTelemetry::Twice(e.to_string()))?;
-    let metrics = PrometheusBuilder::new().install_recorder().map_err(|e| BadTelemetry::Twice(e.to_string()))?;
-    Ok(Guard { tracer, metrics })
+    Ok(Guard { tracer })
 }
 
 /// The exporter of traces. It sends from a thread of its own: the asynchronous one needs a runtime where there is none.

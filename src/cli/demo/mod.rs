@@ -92,7 +92,7 @@ pub(super) async fn run(args: &Args) -> Outcome {
     let config = write_config(&dir, &args.listen, store.url())?;
     let gateway = open::gateway(config).await?;
     let token = token(&gateway, &dir).await?;
-    let running = Running::start(gateway.clone(), None).await?;
+    let running = Running::start(gateway.clone()).await?;
     let address = running.address;
     println!("Gateway and console: http://{address}/   (log in with the token in {})", token_file(&dir).display());
     println!("Simulated national store: {}\n", store.url());

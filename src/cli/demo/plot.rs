@@ -5,7 +5,7 @@ use super::{Failure, INSTITUTIONS};
 use crate::delivery::load::{Ruling, rule};
 use crate::exchange::journey;
 use crate::gateway::Gateway;
-use crate::ledger::{DebtState, FindingKind, FindingStatus};
+use crate::ledger::{DebtState, FindingKind, FindingStatus, Micros};
 use crate::reconcile;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -21,6 +21,7 @@ pub(super) struct Plot<'a> {
 }
 
 const PROGRESS: &str = "demo.step";
+const STEPS: u32 = 4;
 
 impl Plot<'_> {
     /// Plays from where it came to, to the end.
@@ -29,7 +30,7 @@ impl Plot<'_> {
         if done > 0 {
             println!("Going on after step {done}.");
         }
-        for step in done + 1..=4 {
+        for step in done + 1..=STEPS {
             match step {
                 1 => self.first_push().await?,
                 2 => self.corrections().await?,
@@ -39,7 +40,7 @@ impl Plot<'_> {
             self.gateway.ledger.set_fact(PROGRESS, &step.to_string()).await?;
         }
         // Whatever was left open when the demo was killed after its last step.
-        self.consistent().await
+        if done == STEPS { self.consistent().await } else { Ok(()) }
     }
 
     async fn first_push(&self) -> Result<(), Failure> {
@@ -68,11 +69,18 @@ impl Plot<'_> {
         println!(
             "3. The store misbehaves: it changes one row silently, loses another, and answers one call in four with 503."
         );
+        let started = self.gateway.now();
         self.store.harm(&json!({ "alter_rows": 1, "lose_rows": 1, "unavailable": 0.25 })).await?;
         while !self.store.harmed().await? {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        self.reconcile_all().await?;
+        loop {
+            self.reconcile_all().await?;
+            if self.tell_findings(started).await? > 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
         self.consistent().await
     }
 
@@ -104,20 +112,27 @@ impl Plot<'_> {
     async fn reconcile_all(&self) -> Result<(), Failure> {
         for connection in &self.gateway.connections {
             reconcile::run::run(&self.gateway, connection).await?;
-            for finding in self.gateway.ledger.findings(Some(&connection.config.name), false, 0, 100).await? {
-                if finding.kind == FindingKind::Settling {
-                    continue;
-                }
-                let step = journey::finding(&self.gateway, finding);
-                let evidence = step.evidence.ok_or("evidence cannot be opened")?;
-                println!("   found at {}: {} — {}", step.connection, step.kind.name(), evidence.proposal);
-                for field in evidence.fields {
-                    let show = |v: Option<Value>| v.map_or_else(|| "nothing".to_owned(), |v| v.to_string());
-                    println!("      {}: sent {}, there {}", field.path, show(field.left), show(field.right));
-                }
-            }
         }
         Ok(())
+    }
+
+    /// Tells what was found since a time, whether it is mended already or not. Returns how much.
+    async fn tell_findings(&self, since: Micros) -> Result<usize, Failure> {
+        let mut told = 0;
+        for finding in self.gateway.ledger.findings(None, true, 0, 1000).await? {
+            if finding.kind == FindingKind::Settling || finding.opened < since {
+                continue;
+            }
+            told += 1;
+            let step = journey::finding(&self.gateway, finding);
+            let evidence = step.evidence.ok_or("evidence cannot be opened")?;
+            println!("   found at {}: {} — {}", step.connection, step.kind.name(), evidence.proposal);
+            for field in evidence.fields {
+                let show = |v: Option<Value>| v.map_or_else(|| "nothing".to_owned(), |v| v.to_string());
+                println!("      {}: sent {}, there {}", field.path, show(field.left), show(field.right));
+            }
+        }
+        Ok(told)
     }
 
     /// Waits until every connection holds what it is owed, releasing held loads as the operator would.

@@ -141,6 +141,7 @@ impl Rows {
                 figures.states.push((state, count));
             }
         }
+        figures.dirty = debts().filter(|row| row.mark.is_some() && !row.state.open()).count() as i64;
         figures.oldest = debts().filter(|row| row.state.open()).map(|row| row.since).min();
         for attempt in self.attempts.iter().filter(|a| a.connection == connection && a.at >= since) {
             figures.attempts += 1;

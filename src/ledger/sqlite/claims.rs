@@ -137,15 +137,19 @@ pub(super) async fn settle(ledger: &SqliteLedger, settled: &Settled) -> Result<(
 /// See [`crate::ledger::Debts::try_again`].
 pub(super) async fn try_again(ledger: &SqliteLedger, connection: &str, now: Micros) -> Result<u64> {
     let mut tx = ledger.write().await?;
-    let owed = sqlx::query("UPDATE debt SET state = 'owed' WHERE connection = ? AND state = 'uncertain'")
-        .bind(connection)
-        .execute(&mut *tx)
-        .await
-        .map_err(failed)?
-        .rows_affected();
+    let owed = sqlx::query(
+        "UPDATE debt SET state = 'owed'
+         WHERE connection = (SELECT id FROM connection WHERE name = ?) AND state = 'uncertain'",
+    )
+    .bind(connection)
+    .execute(&mut *tx)
+    .await
+    .map_err(failed)?
+    .rows_affected();
     if owed > 0 {
         sqlx::query(
-            "UPDATE lane SET next_at = ?1 WHERE connection = ?2 AND next_at IS NULL
+            "UPDATE lane SET next_at = ?1
+             WHERE connection = (SELECT id FROM connection WHERE name = ?2) AND next_at IS NULL
                 AND EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.state = 'owed')",
         )
         .bind(now)

@@ -69,6 +69,9 @@ pub(super) const HOLDINGS_AFTER: &str = select_holdings!("AND (d.learner, d.rank
 
 pub(super) const FIGURES: &str = "SELECT state, count(*) AS debts FROM debt
     WHERE connection = (SELECT id FROM connection WHERE name = ?) GROUP BY state";
+pub(super) const DIRTY_COUNT: &str = "SELECT count(*) FROM debt
+    WHERE connection = (SELECT id FROM connection WHERE name = ?) AND mark > 0
+        AND state NOT IN ('unplanned', 'owed', 'sending', 'uncertain', 'waiting')";
 pub(super) const OLDEST: &str = "SELECT min(since) FROM debt
     WHERE connection = (SELECT id FROM connection WHERE name = ?)
         AND state IN ('unplanned', 'owed', 'sending', 'uncertain', 'waiting')";
@@ -346,6 +349,7 @@ impl Debts for SqliteLedger {
             sqlx::query_as(ATTEMPTED).bind(connection).bind(since).fetch_one(&mut *reader).await.map_err(failed)?;
         let waiting = sqlx::query_as(WAITING).bind(connection).fetch_optional(&mut *reader).await.map_err(failed)?;
         let (held_loads, persistent) = waiting.unwrap_or_default();
-        Ok(Figures { states, oldest, attempts, accepted, held_loads, persistent })
+        let dirty = sqlx::query_scalar(DIRTY_COUNT).bind(connection).fetch_one(&mut *reader).await.map_err(failed)?;
+        Ok(Figures { states, dirty, oldest, attempts, accepted, held_loads, persistent })
     }
 }
