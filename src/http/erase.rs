@@ -5,8 +5,9 @@ use super::auth::Bearer;
 use super::error::ApiError;
 use super::extract::JsonBody;
 use super::openapi::described;
-use super::{push, reach};
-use crate::access::{self, Right};
+use super::push::default_source;
+use super::reach;
+use crate::access::{self, Denied, Right};
 use crate::delivery::erase::{Erasure, erase};
 use axum::Json;
 use axum::extract::State;
@@ -23,8 +24,8 @@ pub struct EraseOrder {
     /// Whose records.
     tenant: SmolStr,
     /// The register that knows the learner; `default` if not given.
-    #[serde(default)]
-    source: Option<String>,
+    #[serde(default = "default_source")]
+    source: SmolStr,
     /// The learner's local identifier there.
     learner: SmolStr,
 }
@@ -43,7 +44,7 @@ described!(EraseOrder, EraseAnswer);
 
 /// Erase a learner.
 ///
-/// The first call takes all records back and answers `202` with the debts that remain until every destination has let go
+/// Needs a token for all kinds. The first call takes all records back and answers `202` with the debts that remain until every destination has let go
 /// of them. Asked again when none remains, it erases the learner's personal rows and answers `200`.
 #[utoipa::path(post, path = "/v1/learners/erase", tag = "administering", request_body = EraseOrder,
     responses((status = 200, description = "the learner is erased", body = EraseAnswer),
@@ -54,8 +55,10 @@ pub async fn erase_learner(
     JsonBody(order): JsonBody<EraseOrder>,
 ) -> Result<(StatusCode, Json<EraseAnswer>), ApiError> {
     reach::tenant(&gateway, &actor, Right::Administer, &order.tenant)?;
-    let source = push::source(order.source.as_deref())?;
-    let key = LearnerKey { tenant: order.tenant, source, id: order.learner };
+    if !actor.kinds().is_empty() {
+        return Err(Denied::Kind.into());
+    }
+    let key = LearnerKey { tenant: order.tenant, source: order.source, id: order.learner };
     let learner = gateway.vault.learner_id(&key);
     let (status, answer) = match erase(&gateway, &key.tenant, learner).await? {
         Erasure::Unknown => return Err(ApiError::not_found()),

@@ -104,13 +104,18 @@ operations! {
     post "/v1/learners/erase" => erase::erase_learner;
 }
 
-/// All routes.
+/// The whole interface.
 pub fn router(gateway: Shared) -> Router {
-    dressed(operations().merge(docs::router()), gateway)
+    dressed(routes(), gateway)
+}
+
+/// All operations and their description, without what [`dressed`] adds.
+pub fn routes() -> Router<Shared> {
+    operations().merge(docs::router())
 }
 
 /// Routes with what every request has in common.
-fn dressed(routes: Router<Shared>, gateway: Shared) -> Router {
+pub fn dressed(routes: Router<Shared>, gateway: Shared) -> Router {
     routes
         .fallback(|| async { ApiError::not_found() })
         .method_not_allowed_fallback(|| async {
@@ -128,12 +133,13 @@ fn dressed(routes: Router<Shared>, gateway: Shared) -> Router {
 
 #[cfg(test)]
 mod tests {
-    use super::testing::{OURS, World};
+    use super::testing::{OURS, THEIRS, World};
     use super::*;
     use crate::ledger::Role;
     use axum::body::Body;
     use axum::http::Request;
     use axum::routing::get;
+    use serde_json::{Value, json};
 
     fn concrete(path: &str) -> String {
         path.replace("{tenant}", OURS)
@@ -195,6 +201,45 @@ mod tests {
                 world.get(token, path).await.expect(if allowed { 200 } else { 403 });
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_token_of_one_tenant_sees_and_changes_nothing_of_another() {
+        let world = World::new();
+        let ids = world.seeded(OURS).await;
+        world.released("store").await;
+        world.held.lock().expect("a lock").clear();
+        world.later(10);
+        let ours = world.token(Role::Operator, Some(OURS), &[]).await;
+        world.post(&ours, "/v1/connections/store/reconcile?wait=true", Value::Null).await.expect(200);
+        let load = world.get(&ours, "/v1/loads").await.json()["loads"][0]["id"].to_string();
+        let finding = world.get(&ours, "/v1/findings").await.json()["findings"][0]["id"].to_string();
+        let token = world.token(Role::Admin, Some(THEIRS), &[]).await;
+        let before = world.get(&ours, "/metrics").await.expect(200).body;
+        for (method, path) in OPERATIONS {
+            let body = match path.rsplit('/').next() {
+                Some("find") => json!({"id": "a1"}),
+                Some("withdraw") => json!({"state": "deleted"}),
+                Some("withdrawals") => json!({"kind": "attainment", "id": "a1", "learner": "p1", "state": "deleted"}),
+                Some("retry") => json!({"state": "sent"}),
+                Some("route") => json!({"id": ids[1]}),
+                Some("tokens") => json!({"name": "x", "role": "reader", "tenant": OURS}),
+                Some("erase") => json!({"tenant": OURS, "learner": "p1"}),
+                _ => Value::Null,
+            };
+            let address = path.replace("{tenant}", OURS).replace("{name}", "store");
+            let address = address.replace("/loads/{id}", &format!("/loads/{load}"));
+            let address = address.replace("/findings/{id}", &format!("/findings/{finding}")).replace("{id}", &ids[1]);
+            let request = Request::builder().method(method.to_uppercase().as_str()).uri(&address);
+            let request = request.header("authorization", format!("Bearer {token}"));
+            let answer = world.send(request.body(Body::from(body.to_string())).expect("a request")).await;
+            let lists = *method == "get" && !path.contains('{');
+            let expected: &[u16] = if lists { &[200] } else { &[403, 404] };
+            assert!(expected.contains(&answer.status.as_u16()), "{method} {path}: {} {}", answer.status, answer.body);
+            assert!(!answer.body.contains(OURS) && !ids.iter().any(|id| answer.body.contains(id)), "{method} {path}");
+            assert!(!answer.body.contains("store"), "{method} {path}: {}", answer.body);
+        }
+        assert_eq!(world.get(&ours, "/metrics").await.expect(200).body, before);
     }
 
     #[tokio::test]

@@ -161,14 +161,19 @@ fn reader(gateway: &Gateway, headers: &HeaderMap) -> Result<Arc<dyn Adapter>, Ap
     })
 }
 
-/// The name of a register: names only, since it is shown in places where nothing personal may be.
-pub(super) fn source(name: Option<&str>) -> Result<SmolStr, ApiError> {
-    let name = name.unwrap_or("default");
+/// The name of a register: names only, since it stands in addresses and the audit trail.
+fn source(name: Option<&str>) -> Result<SmolStr, ApiError> {
+    let Some(name) = name else { return Ok(default_source()) };
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if name.is_empty() || name.len() > 64 || !plain {
         return Err(ApiError::bad_request("source is made of up to 64 letters, digits, - and _"));
     }
     Ok(name.into())
+}
+
+/// The register records come from where nobody names one.
+pub(super) fn default_source() -> SmolStr {
+    SmolStr::new_static("default")
 }
 
 fn complete(query: &PushQuery) -> Result<Vec<RecordKind>, ApiError> {

@@ -35,8 +35,8 @@ pub async fn read_record(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let stored = reach::record(&gateway, &actor, Right::Read, id).await?;
-    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok());
-    let (adapter, media_type) = negotiate(&gateway.registry, accept).ok_or(ExchangeError::NoFormat)?;
+    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).map(str::to_ascii_lowercase);
+    let (adapter, media_type) = negotiate(&gateway.registry, accept.as_deref()).ok_or(ExchangeError::NoFormat)?;
     if adapter.descriptor().grouping == Grouping::Learner && !actor.kinds().is_empty() {
         // The document would be composed from records of other kinds too.
         return Err(Denied::Kind.into());
@@ -52,7 +52,7 @@ pub async fn read_record(
     Ok((headers, encoded.document).into_response())
 }
 
-/// The adapter that writes what an `Accept` header prefers, and the media type to call it.
+/// The adapter that writes what an `Accept` header (in lower case) prefers, and the media type to call it.
 fn negotiate<'a>(registry: &'a Registry, accept: Option<&str>) -> Option<(&'a Arc<dyn Adapter>, &'static str)> {
     let mut wishes: Vec<(u32, &str)> = accept.unwrap_or("*/*").split(',').filter_map(wish).collect();
     wishes.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
@@ -91,7 +91,7 @@ mod tests {
             (None, Some(("record", "application/x-ndjson"))),
             (Some("application/json"), Some(("record", "application/json"))),
             (Some("text/html, */*;q=0.1"), Some(("record", "application/x-ndjson"))),
-            (Some("application/json;q=0.5, application/vnd.store"), Some(("store", "application/vnd.store"))),
+            (Some("application/json;q=0.5, application/vnd.shelf"), Some(("shelf", "application/vnd.shelf"))),
             (Some("application/json; q=0"), None),
             (Some("text/html"), None),
             (Some("application/json;q=what"), None),

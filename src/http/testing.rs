@@ -45,7 +45,7 @@ code = "10065"
 [[connection]]
 name = "store"
 tenant = "10122"
-adapter = "store"
+adapter = "shelf"
 settle_secs = 0
 repair = "hold"
 [[connection.rule]]
@@ -55,7 +55,7 @@ because = "it has no credits"
 [[connection]]
 name = "other"
 tenant = "10065"
-adapter = "store"
+adapter = "shelf"
 "#;
 
 /// A gateway and what its destination holds.
@@ -206,9 +206,9 @@ struct Store {
 }
 
 static STORE: Descriptor = Descriptor {
-    name: "store",
+    name: "shelf",
     summary: "a store",
-    media_types: &["application/vnd.store"],
+    media_types: &["application/vnd.shelf"],
     settings: None,
     grouping: Grouping::Record,
     effect: Effect::ReplaceAll,

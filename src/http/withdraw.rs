@@ -5,7 +5,8 @@ use super::auth::Bearer;
 use super::error::ApiError;
 use super::extract::{JsonBody, UrlPath};
 use super::openapi::described;
-use super::{push, reach};
+use super::push::default_source;
+use super::reach;
 use crate::access::{self, Denied, Right};
 use crate::ledger::{Batch, Outcome, RecordId, TakeBack};
 use axum::Json;
@@ -28,8 +29,8 @@ pub struct WithdrawOrder {
 #[serde(deny_unknown_fields)]
 pub struct KeyWithdrawal {
     /// The register it is from; `default` if not given.
-    #[serde(default)]
-    source: Option<String>,
+    #[serde(default = "default_source")]
+    source: SmolStr,
     /// Its kind.
     kind: RecordKind,
     /// The institution as sent with the record; empty where the source names none.
@@ -111,16 +112,9 @@ pub async fn withdraw_key(
     if !actor.sees(asked.kind) {
         return Err(Denied::Kind.into());
     }
-    let source = push::source(asked.source.as_deref())?;
-    let key =
-        RecordKey { tenant: tenant.clone(), source, kind: asked.kind, institution: asked.institution, id: asked.id };
-    let head = Head {
-        key,
-        learner: asked.learner,
-        state: asked.state,
-        source_revision: asked.source_revision,
-        non_disclosure: false,
-    };
+    let KeyWithdrawal { source, kind, institution, id, learner, state, source_revision } = asked;
+    let key = RecordKey { tenant: tenant.clone(), source, kind, institution, id };
+    let head = Head { key, learner, state, source_revision, non_disclosure: false };
     let incoming = gateway.vault.incoming(&Record { head, body: None });
     let id = incoming.id;
     let batch = Batch {
@@ -133,7 +127,7 @@ pub async fn withdraw_key(
     let kept = gateway.ledger.keep(&batch).await?;
     let outcome = kept.first().map_or(Outcome::Refused, |k| k.outcome);
     gateway.ring(&tenant);
-    let state = gateway.ledger.record(id).await?.map_or(asked.state, |r| r.state);
+    let state = gateway.ledger.record(id).await?.map_or(state, |r| r.state);
     access::audit(&gateway, actor.name(), "withdraw_record", &tenant, &id.to_string(), state.name()).await?;
     Ok(Json(WithdrawAnswer { record: id, outcome, state }))
 }
