@@ -51,7 +51,7 @@ pub type Result<T> = std::result::Result<T, LedgerError>;
 /// Records, their versions, the change feed and the sender's problems.
 #[async_trait]
 pub trait Records: Send + Sync {
-    /// Keeps a batch in one transaction: judges each record against what is known ([`judge`]), writes versions and
+    /// Keeps a batch in one transaction: judges each record against what is known ([`judge()`]), writes versions and
     /// feed positions, and marks the items of the batch's connections dirty. Returns one outcome per record, in order.
     /// A record that occurs twice in a batch is judged against its first occurrence.
     ///
