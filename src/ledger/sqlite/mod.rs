@@ -60,7 +60,10 @@ impl SqliteLedger {
             .foreign_keys(true)
             .busy_timeout(BUSY)
             .pragma("temp_store", "memory")
-            .pragma("cache_size", "-32768")
+            // 64 MiB of pages, and a log of 32 MiB between checkpoints: pages of indexes over pseudonyms are changed at
+            // random, and written to the file once for many batches.
+            .pragma("cache_size", "-65536")
+            .pragma("wal_autocheckpoint", "8192")
             .pragma("mmap_size", "268435456");
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
         let readers = SqlitePoolOptions::new()

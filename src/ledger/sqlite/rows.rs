@@ -1,7 +1,7 @@
 //! Between rows and types: the one place where columns are read and parameters are made.
 
 use super::failed;
-use crate::ledger::{LearnerId, LedgerError, Lookup, RecordId, Result, StoredRecord};
+use crate::ledger::{LearnerId, LedgerError, Lookup, RecordId, Result, StoredRecord, rank};
 use silta_adapter::canonical::Digest;
 use silta_adapter::problem::Severity;
 use silta_adapter::record::{RecordKind, State};
@@ -128,7 +128,7 @@ impl<'r> Cells<'r> {
 
 /// The number of a kind: its place in the order of sending.
 pub(super) fn kind_number(kind: RecordKind) -> i64 {
-    kind as i64
+    i64::from(rank(kind))
 }
 
 /// A digest as stored.
