@@ -1,6 +1,6 @@
 //! One connection: its figures, what it owes, and the buttons that steer it.
 
-use super::overview::{DAY, Held, held, pause, standing, waits};
+use super::overview::{DAY, Held, held, open_findings, pause, standing};
 use super::refusals::Refusal;
 use super::{Answer, page};
 use crate::access::audit;
@@ -140,8 +140,6 @@ pub async fn show(State(app): State<App>, seat: Seat, Path(name): Path<String>) 
     let state = ledger.connection(&name).await?;
     let figures = ledger.figures(&name, now - DAY).await?;
     let refused = ledger.debts(&name, Some(DebtState::Refused), 0, ROWS).await?;
-    let findings = ledger.findings(Some(&name), false, 0, 1000).await?;
-    let open = findings.iter().filter(|f| waits(f.status)).count() as i64;
     let rows = DebtState::ALL.into_iter().filter(|state| figures.in_state(*state) > 0);
     let all_refused = figures.in_state(DebtState::Refused);
     page(&Page {
@@ -152,7 +150,7 @@ pub async fn show(State(app): State<App>, seat: Seat, Path(name): Path<String>) 
         figures: numbers(&figures, now),
         last_load: when(state.last_load),
         last_reconciled: when(state.last_reconciled),
-        findings: count(open, "open finding", "open findings"),
+        findings: open_findings(&app, &name).await?,
         buttons: buttons(&connection, state.paused, &figures, &seat.csrf),
         states: rows
             .map(|state| StateRow {
@@ -189,7 +187,11 @@ pub async fn act(
         "pause" | "resume" => {
             let paused = act == "pause";
             set_paused(&app.gateway, &connection, paused).await?;
-            if paused { ("pause", format!("{name} is paused.")) } else { ("resume", format!("{name} is resumed.")) }
+            if paused {
+                ("pause_connection", format!("{name} is paused."))
+            } else {
+                ("resume_connection", format!("{name} is resumed."))
+            }
         }
         "retry" => {
             let which = Raise::State { connection: connection.config.name.clone(), state: DebtState::Refused };
@@ -197,7 +199,7 @@ pub async fn act(
             let raised = app.gateway.ledger.raise(app.gateway.now(), &why, &which).await?;
             connection.bell.notify_waiters();
             let raised = i64::try_from(raised).unwrap_or(i64::MAX);
-            ("retry", format!("{} will be sent again.", count(raised, "refused item", "refused items")))
+            ("retry_debts", format!("{} will be sent again.", count(raised, "refused item", "refused items")))
         }
         "reconcile" if connection.readback() => {
             let said = if reconcile(&app, connection.clone()) {
@@ -205,7 +207,7 @@ pub async fn act(
             } else {
                 "A reconciliation is running already."
             };
-            ("reconcile", said.to_owned())
+            ("reconcile_connection", said.to_owned())
         }
         _ => return Err(Trouble::NotFound),
     };
