@@ -17,6 +17,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Redirect;
 use serde::Deserialize;
+use smol_str::SmolStr;
 use std::sync::{Arc, PoisonError};
 
 #[derive(Template)]
@@ -218,17 +219,30 @@ pub async fn act(
 
 /// Starts a reconciliation beside the request. False if one that was started here still runs.
 fn reconcile(app: &App, connection: Arc<Connection>) -> bool {
-    let name = connection.config.name.clone();
-    let running = |app: &App| app.reconciling.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
-    if !running(app) {
-        return false;
-    }
-    let app = app.clone();
+    let Some(running) = Running::start(app, &connection.config.name) else { return false };
     tokio::spawn(async move {
-        if let Err(e) = run::run(&app.gateway, &connection).await {
+        if let Err(e) = run::run(&running.app.gateway, &connection).await {
             tracing::error!(connection = %connection.config.name, error = %e, "reconciliation failed");
         }
-        app.reconciling.lock().unwrap_or_else(PoisonError::into_inner).remove(&connection.config.name);
     });
     true
+}
+
+/// A reconciliation that runs; ends being so when it is dropped, however the run ended.
+struct Running {
+    app: App,
+    name: SmolStr,
+}
+
+impl Running {
+    fn start(app: &App, name: &SmolStr) -> Option<Self> {
+        let new = app.reconciling.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+        new.then(|| Self { app: app.clone(), name: name.clone() })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.app.reconciling.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+    }
 }
