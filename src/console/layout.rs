@@ -83,3 +83,53 @@ impl Frame {
         Self { title: title.into(), css: &CSS_HREF, who: None, nav: Vec::new(), said: None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::CSS;
+    use std::collections::HashMap;
+
+    /// The colours of a scheme: `--name: #rrggbb` (or `#rgb`) in the first block after a marker.
+    fn colours(css: &str) -> HashMap<&str, [f64; 3]> {
+        let block = css.split(":root {").nth(1).expect("a block").split('}').next().expect("its end");
+        let colour = |text: &str| {
+            let digits = text.trim().strip_prefix('#')?;
+            let wide: String =
+                if digits.len() == 3 { digits.chars().flat_map(|c| [c, c]).collect() } else { digits.to_owned() };
+            Some([0, 2, 4].map(|at| f64::from(u8::from_str_radix(&wide[at..at + 2], 16).expect("a colour")) / 255.0))
+        };
+        block.split(';').filter_map(|d| d.split_once(':')).filter_map(|(n, v)| Some((n.trim(), colour(v)?))).collect()
+    }
+
+    /// Contrast as WCAG 2 defines it.
+    fn contrast(a: [f64; 3], b: [f64; 3]) -> f64 {
+        let linear = |c: f64| if c <= 0.040_45 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) };
+        let light = |[r, g, b]: [f64; 3]| 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+        let (a, b) = (light(a), light(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn text_stands_out_in_both_schemes() {
+        let (light, dark) = CSS.split_once("@media (prefers-color-scheme: dark)").expect("two schemes");
+        for (scheme, css) in [("light", light), ("dark", dark)] {
+            let colours = colours(css);
+            let mut pairs: Vec<(String, String)> = Vec::new();
+            for tone in ["good", "busy", "warn", "bad", "quiet"] {
+                pairs.push((format!("--{tone}"), format!("--{tone}-back")));
+                pairs.push(("--ink".into(), format!("--{tone}-back")));
+            }
+            for back in ["--paper", "--sheet", "--head"] {
+                pairs.extend(["--ink", "--soft", "--link"].map(|front| (front.into(), back.into())));
+            }
+            pairs.push(("--on-strong".into(), "--strong".into()));
+            for (front, back) in pairs {
+                let ratio = contrast(colours[front.as_str()], colours[back.as_str()]);
+                assert!(ratio >= 4.5, "{scheme}: {front} on {back} is {ratio:.2}");
+            }
+            for back in ["--paper", "--sheet"] {
+                assert!(contrast(colours["--focus"], colours[back]) >= 3.0, "{scheme}: the focus ring on {back}");
+            }
+        }
+    }
+}

@@ -40,8 +40,7 @@ impl fmt::Display for When {
 impl HtmlSafe for When {}
 
 /// Nothing, said so that a screen reader says it too.
-const NONE: &str =
-    "<span class=\"none\" title=\"none\"><span aria-hidden=\"true\">–</span><span class=\"hidden\">none</span></span>";
+const NONE: &str = "<span class=\"none\"><span aria-hidden=\"true\">–</span><span class=\"hidden\">none</span></span>";
 
 /// Text that may not be there.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
@@ -89,7 +88,7 @@ pub fn number(n: i64) -> String {
         out.push('−');
     }
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push('\u{202f}');
         }
         out.push(digit);

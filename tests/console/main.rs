@@ -1,5 +1,7 @@
 //! The console as its users meet it.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
+
 mod browser;
 mod pages;
 mod session;

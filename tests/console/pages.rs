@@ -92,6 +92,8 @@ async fn a_record_shows_its_journey_content_and_losses_and_reading_it_is_noted()
 
     let learner = look(&browser, "learner", &format!("/records/{}", world.id(HOME, RecordKind::Learner, "L1"))).await;
     assert!(learner.contains("Family name") && learner.contains("Esimerkki"));
+    let refused = browser.get(&format!("/records/{}", world.id(HOME, RecordKind::Attainment, "A9"))).await.body;
+    assert!(refused.contains("Not sent to store-home") && refused.contains("Problem found by partner-home"));
     let none = browser.press("/records", "/records", &[("tenant", HOME), ("key", "nothing")]).await;
     assert!(none.body.contains("Nothing has this key") && !none.body.contains("value=\"nothing\""));
 }
@@ -158,6 +160,8 @@ async fn a_reconciliation_is_started_beside_the_request() {
     let all = world.gateway.ledger.reconciliations(Some("store-home"), 9).await.expect("read");
     assert_eq!(all.len(), before + 1);
     assert!(all[0].ended.is_some());
+    browser.press("/connections/store-home", "/connections/store-home/reconcile", &[]).await;
+    assert!(browser.get("/connections/store-home").await.body.contains("reconciliation was started"), "once more");
     let none = browser.get("/connections/partner-home").await.body;
     assert!(!none.contains("/reconcile\""), "what cannot be read is not reconciled");
 }

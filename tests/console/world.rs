@@ -67,7 +67,7 @@ const LOSSES: &[LossRule] = &[LossRule {
 }];
 
 impl Store {
-    fn new(name: &'static str, effect: Effect, shelf: Shelf, answer: Verdict) -> Arc<dyn Adapter> {
+    fn adapter(name: &'static str, effect: Effect, shelf: Shelf, answer: Verdict) -> Arc<dyn Adapter> {
         let descriptor = Descriptor {
             name,
             summary: "a store for tests",
@@ -245,8 +245,8 @@ impl World {
         let (clock, rng) = (Arc::new(ManualClock::at(START)), Rng::from_seed(7));
         let shelf = Shelf::default();
         let adapters = vec![
-            Store::new("store", Effect::ReplaceAll, shelf.clone(), Verdict::Accepted),
-            Store::new("partner", Effect::Upsert, Shelf::default(), Verdict::Auth),
+            Store::adapter("store", Effect::ReplaceAll, shelf.clone(), Verdict::Accepted),
+            Store::adapter("partner", Effect::Upsert, Shelf::default(), Verdict::Auth),
         ];
         let parts = Parts {
             ledger: Arc::new(MemoryLedger::new()),

@@ -1,6 +1,6 @@
 //! One connection: its figures, what it owes, and the buttons that steer it.
 
-use super::overview::{DAY, Held, held, pause, standing, waits};
+use super::overview::{DAY, Held, held, open_findings, pause, standing};
 use super::refusals::Refusal;
 use super::{Answer, page};
 use crate::access::audit;
@@ -17,6 +17,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Redirect;
 use serde::Deserialize;
+use smol_str::SmolStr;
 use std::sync::{Arc, PoisonError};
 
 #[derive(Template)]
@@ -140,8 +141,6 @@ pub async fn show(State(app): State<App>, seat: Seat, Path(name): Path<String>) 
     let state = ledger.connection(&name).await?;
     let figures = ledger.figures(&name, now - DAY).await?;
     let refused = ledger.debts(&name, Some(DebtState::Refused), 0, ROWS).await?;
-    let findings = ledger.findings(Some(&name), false, 0, 1000).await?;
-    let open = findings.iter().filter(|f| waits(f.status)).count() as i64;
     let rows = DebtState::ALL.into_iter().filter(|state| figures.in_state(*state) > 0);
     let all_refused = figures.in_state(DebtState::Refused);
     page(&Page {
@@ -152,7 +151,7 @@ pub async fn show(State(app): State<App>, seat: Seat, Path(name): Path<String>) 
         figures: numbers(&figures, now),
         last_load: when(state.last_load),
         last_reconciled: when(state.last_reconciled),
-        findings: count(open, "open finding", "open findings"),
+        findings: open_findings(&app, &name).await?,
         buttons: buttons(&connection, state.paused, &figures, &seat.csrf),
         states: rows
             .map(|state| StateRow {
@@ -189,7 +188,11 @@ pub async fn act(
         "pause" | "resume" => {
             let paused = act == "pause";
             set_paused(&app.gateway, &connection, paused).await?;
-            if paused { ("pause", format!("{name} is paused.")) } else { ("resume", format!("{name} is resumed.")) }
+            if paused {
+                ("pause_connection", format!("{name} is paused."))
+            } else {
+                ("resume_connection", format!("{name} is resumed."))
+            }
         }
         "retry" => {
             let which = Raise::State { connection: connection.config.name.clone(), state: DebtState::Refused };
@@ -197,7 +200,7 @@ pub async fn act(
             let raised = app.gateway.ledger.raise(app.gateway.now(), &why, &which).await?;
             connection.bell.notify_waiters();
             let raised = i64::try_from(raised).unwrap_or(i64::MAX);
-            ("retry", format!("{} will be sent again.", count(raised, "refused item", "refused items")))
+            ("retry_debts", format!("{} will be sent again.", count(raised, "refused item", "refused items")))
         }
         "reconcile" if connection.readback() => {
             let said = if reconcile(&app, connection.clone()) {
@@ -205,7 +208,7 @@ pub async fn act(
             } else {
                 "A reconciliation is running already."
             };
-            ("reconcile", said.to_owned())
+            ("reconcile_connection", said.to_owned())
         }
         _ => return Err(Trouble::NotFound),
     };
@@ -216,17 +219,30 @@ pub async fn act(
 
 /// Starts a reconciliation beside the request. False if one that was started here still runs.
 fn reconcile(app: &App, connection: Arc<Connection>) -> bool {
-    let name = connection.config.name.clone();
-    let running = |app: &App| app.reconciling.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
-    if !running(app) {
-        return false;
-    }
-    let app = app.clone();
+    let Some(running) = Running::start(app, &connection.config.name) else { return false };
     tokio::spawn(async move {
-        if let Err(e) = run::run(&app.gateway, &connection).await {
+        if let Err(e) = run::run(&running.app.gateway, &connection).await {
             tracing::error!(connection = %connection.config.name, error = %e, "reconciliation failed");
         }
-        app.reconciling.lock().unwrap_or_else(PoisonError::into_inner).remove(&connection.config.name);
     });
     true
+}
+
+/// A reconciliation that runs; ends being so when it is dropped, however the run ended.
+struct Running {
+    app: App,
+    name: SmolStr,
+}
+
+impl Running {
+    fn start(app: &App, name: &SmolStr) -> Option<Self> {
+        let new = app.reconciling.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+        new.then(|| Self { app: app.clone(), name: name.clone() })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.app.reconciling.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+    }
 }

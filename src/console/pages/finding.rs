@@ -65,6 +65,12 @@ async fn find(app: &App, seat: &Seat, text: &str) -> Result<(Finding, Arc<Connec
     Ok((finding, connection))
 }
 
+async fn note(app: &App, seat: &Seat, action: &str, at: &Connection, finding: &Finding) -> Result<(), Trouble> {
+    let detail = format!("finding {}, console", finding.id);
+    let item = finding.item.to_string();
+    Ok(audit(&app.gateway, seat.actor.name(), action, &at.config.tenant, &item, &detail).await?)
+}
+
 fn buttons(finding: &Finding, csrf: &str) -> Vec<Button> {
     let button = |act: &str, label| Button::new(format!("/findings/{}/{act}", finding.id), label, csrf);
     match finding.status {
@@ -81,8 +87,7 @@ fn buttons(finding: &Finding, csrf: &str) -> Vec<Button> {
 /// A finding. Whoever reads its evidence is noted.
 pub async fn show(State(app): State<App>, seat: Seat, Path(text): Path<String>) -> Answer {
     let (finding, connection) = find(&app, &seat, &text).await?;
-    let tenant = &connection.config.tenant;
-    audit(&app.gateway, seat.actor.name(), "read_finding", tenant, &finding.item.to_string(), "console").await?;
+    note(&app, &seat, "read_finding", &connection, &finding).await?;
     let known = app.gateway.ledger.record(finding.item).await?.is_some();
     let buttons = buttons(&finding, &seat.csrf);
     let now = app.gateway.now();
@@ -91,6 +96,9 @@ pub async fn show(State(app): State<App>, seat: Seat, Path(text): Path<String>) 
         Some(e) => (Some(e.key), e.fields, e.proposal, e.other),
         None => (None, Vec::new(), "the evidence was erased with the learner's data".to_owned(), None),
     };
+    if key.as_ref().is_some_and(|key| !seat.actor.sees(key.kind)) {
+        return Err(Trouble::NotFound);
+    }
     page(&Page {
         frame: Frame::new(&app, &seat, "", format!("Finding {}", one.id)),
         id: one.id,
@@ -146,8 +154,7 @@ pub async fn act(
         }
         _ => return Err(Trouble::NotFound),
     };
-    let tenant = &connection.config.tenant;
-    audit(&app.gateway, seat.actor.name(), action, tenant, &finding.id.to_string(), "console").await?;
+    note(&app, &seat, action, &connection, &finding).await?;
     app.sessions.say(&seat.key, said);
     Ok(Redirect::to(&format!("/findings/{}", finding.id)))
 }

@@ -10,7 +10,7 @@ use crate::console::session::{Posted, Seat};
 use crate::console::view::{Badge, Button, Maybe, When, maybe, number, when, words};
 use crate::delivery::load::{Ruling, rule};
 use crate::exchange::document;
-use crate::ledger::{Load, LoadStatus, ManifestEntry, RecordId, Result};
+use crate::ledger::{Ledger, Load, LoadStatus, ManifestEntry, RecordId, Result};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Redirect;
@@ -103,12 +103,11 @@ fn missing(before: &[ManifestEntry], now: &[ManifestEntry]) -> Vec<RecordId> {
 
 /// Items the delivered load placed and the held one does not, from an item on; and where to go on, if there may be more.
 async fn removed(
-    app: &App,
+    ledger: &dyn Ledger,
     delivered: i64,
     held: i64,
     mut after: Option<RecordId>,
 ) -> Result<(Vec<RecordId>, Option<RecordId>)> {
-    let ledger = &app.gateway.ledger;
     let mut out: Vec<RecordId> = Vec::new();
     let (mut now, mut now_after, mut now_ended) = (Vec::new(), after, false);
     for _ in 0..READ / PAGE as usize {
@@ -135,16 +134,21 @@ async fn removed(
     Ok((out, after))
 }
 
-async fn removals(app: &App, load: &Load, after: Option<RecordId>) -> std::result::Result<Removals, Trouble> {
+async fn removals(
+    app: &App,
+    seat: &Seat,
+    load: &Load,
+    after: Option<RecordId>,
+) -> std::result::Result<Removals, Trouble> {
     let ledger = &app.gateway.ledger;
     let shrinkage = ledger.shrinkage(&load.connection, load.id).await?;
     let mut out = Removals { text: removes(shrinkage), rows: Vec::new(), more: None };
     let loads = ledger.loads(Some(&load.connection), false, PAGE).await?;
     let Some(last) = loads.iter().find(|l| l.status == LoadStatus::Delivered) else { return Ok(out) };
-    let (items, on) = removed(app, last.id, load.id, after).await?;
+    let (items, on) = removed(&**ledger, last.id, load.id, after).await?;
     out.more = on.map(|item| format!("/loads/{}?after={item}", load.id));
     for item in items {
-        let stored = ledger.record(item).await?;
+        let stored = ledger.record(item).await?.filter(|stored| seat.actor.sees(stored.kind));
         let record = stored.as_ref().map(|s| document::open(&app.gateway, s)).transpose()?.flatten();
         let item = item.to_string();
         out.rows.push(Removal {
@@ -156,6 +160,11 @@ async fn removals(app: &App, load: &Load, after: Option<RecordId>) -> std::resul
         });
     }
     Ok(out)
+}
+
+async fn note(app: &App, seat: &Seat, action: &str, load: &Load) -> Result<()> {
+    let detail = format!("load {}, console", load.id);
+    audit(&app.gateway, seat.actor.name(), action, &load.tenant, &load.connection, &detail).await
 }
 
 /// Where the list of removals goes on.
@@ -179,8 +188,8 @@ pub async fn show(State(app): State<App>, seat: Seat, Path(text): Path<String>, 
     let held = load.status == LoadStatus::Held;
     let removes = if held {
         let after = from.after.as_deref().map(id).transpose()?;
-        audit(&app.gateway, seat.actor.name(), "read_load", &load.tenant, &load.id.to_string(), "console").await?;
-        Some(removals(&app, &load, after).await?)
+        note(&app, &seat, "read_load", &load).await?;
+        Some(removals(&app, &seat, &load, after).await?)
     } else {
         None
     };
@@ -211,7 +220,7 @@ pub async fn act(
         _ => return Err(Trouble::NotFound),
     };
     let said = if rule(&app.gateway, load.id, ruling, seat.actor.name()).await? {
-        audit(&app.gateway, seat.actor.name(), action, &load.tenant, &load.id.to_string(), "console").await?;
+        note(&app, &seat, action, &load).await?;
         said
     } else {
         "The load is not held any more; nothing was changed."
@@ -223,6 +232,8 @@ pub async fn act(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::memory::MemoryLedger;
+    use crate::ledger::{Debts, NewLoad};
     use silta_adapter::canonical::{Digest, FORM};
 
     fn entry(item: u8, placed: bool, wanted: bool) -> ManifestEntry {
@@ -235,6 +246,45 @@ mod tests {
         let before = [entry(1, true, true), entry(2, true, true), entry(3, false, true), entry(4, true, true)];
         let now = [entry(1, true, false), entry(2, false, true), entry(9, true, true)];
         assert_eq!(missing(&before, &now), [RecordId([2; 16]), RecordId([4; 16])]);
+    }
+
+    #[tokio::test]
+    async fn removals_are_walked_page_by_page() {
+        let ledger = MemoryLedger::new();
+        let item = |n: u32| {
+            let mut id = [0; 16];
+            id[..4].copy_from_slice(&n.to_be_bytes());
+            ManifestEntry { debt: i64::from(n), item: RecordId(id), ..entry(1, true, true) }
+        };
+        let stored = async |entries: Vec<ManifestEntry>| {
+            let new = NewLoad {
+                connection: "store".into(),
+                tenant: "10122".into(),
+                at: 1,
+                status: LoadStatus::Sending,
+                reason: String::new(),
+            };
+            let load = ledger.open_load(&new).await.expect("opened");
+            ledger.add_to_manifest(load, &entries).await.expect("added");
+            load
+        };
+        let gone = |n: &u32| n.is_multiple_of(17) || (1500..1600).contains(n);
+        let before = stored((0..2500).map(item).collect()).await;
+        let now = stored((0..9000).filter(|n| !gone(n)).map(item).collect()).await;
+        let (mut all, mut after, mut pages) = (Vec::new(), None, 0);
+        loop {
+            let (items, on) = removed(&ledger, before, now, after).await.expect("read");
+            assert!(items.len() <= ROWS);
+            all.extend(items);
+            pages += 1;
+            after = on;
+            if after.is_none() {
+                break;
+            }
+        }
+        let expected: Vec<RecordId> = (0..2500).filter(gone).map(|n| item(n).item).collect();
+        assert_eq!(all, expected);
+        assert_eq!(pages, expected.len().div_ceil(ROWS));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::console::layout::Frame;
 use crate::console::session::Seat;
 use crate::console::view::{Badge, Button, Maybe, Tone, When, count, maybe, number, share, span, when};
 use crate::gateway::Connection;
-use crate::ledger::{ConnectionState, DebtState, Figures, Finding, FindingStatus, Load, Micros, Shrinkage};
+use crate::ledger::{ConnectionState, DebtState, Figures, FindingStatus, Load, Micros, Shrinkage};
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 /// One day.
 pub const DAY: Micros = 86_400_000_000;
 /// Findings are counted up to here.
-const COUNTED: u32 = 1000;
+const COUNTED: u32 = 200;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -100,12 +100,10 @@ impl Row {
         config: &crate::config::Connection,
         state: &ConnectionState,
         figures: &Figures,
-        findings: &[Finding],
+        findings: String,
         now: Micros,
         csrf: &str,
     ) -> Self {
-        let open = findings.iter().filter(|f| waits(f.status)).count();
-        let more = if findings.len() == COUNTED as usize { "+" } else { "" };
         Self {
             name: config.name.to_string(),
             tenant: config.tenant.to_string(),
@@ -118,7 +116,7 @@ impl Row {
             rate: maybe(share(figures.accepted, figures.attempts)),
             last_load: when(state.last_load),
             last_reconciled: when(state.last_reconciled),
-            findings: format!("{}{more}", number(open as i64)),
+            findings,
             button: Button { of: config.name.to_string(), back: true, ..pause(&config.name, state.paused, csrf) },
         }
     }
@@ -133,6 +131,16 @@ pub fn pause(name: &str, paused: bool, csrf: &str) -> Button {
 /// True for findings that are neither gone nor ruled on.
 pub fn waits(status: FindingStatus) -> bool {
     matches!(status, FindingStatus::Open | FindingStatus::Repairing | FindingStatus::Persistent)
+}
+
+/// How many findings of a connection wait, as far as it matters.
+///
+/// # Errors
+/// If the ledger fails.
+pub async fn open_findings(app: &App, connection: &str) -> Result<String, Trouble> {
+    let findings = app.gateway.ledger.findings(Some(connection), false, 0, COUNTED).await?;
+    let more = if findings.len() == COUNTED as usize { "+" } else { "" };
+    Ok(format!("{}{more}", number(findings.iter().filter(|f| waits(f.status)).count() as i64)))
 }
 
 /// Held loads of a connection with what they would remove.
@@ -165,8 +173,8 @@ pub async fn show(State(app): State<App>, seat: Seat) -> Result<Response, Troubl
         let name = &connection.config.name;
         let state = ledger.connection(name).await?;
         let figures = ledger.figures(name, now - DAY).await?;
-        let findings = ledger.findings(Some(name), false, 0, COUNTED).await?;
-        shown.rows.push(Row::from(&connection.config, &state, &figures, &findings, now, &seat.csrf));
+        let findings = open_findings(&app, name).await?;
+        shown.rows.push(Row::from(&connection.config, &state, &figures, findings, now, &seat.csrf));
         shown.held.extend(held(&app, &connection).await?);
         if figures.persistent > 0 {
             let findings = count(figures.persistent, "finding", "findings");

@@ -85,16 +85,23 @@ pub async fn show(State(app): State<App>, seat: Seat, Query(asked): Query<Asked>
     if !tenant.is_empty() && !all.iter().any(|t| t.chosen) {
         return Err(Trouble::NotFound);
     }
-    let mut problems = Vec::new();
+    let (mut problems, mut rows) = (Vec::new(), Vec::new());
     if !tenant.is_empty() {
         audit(&app.gateway, seat.actor.name(), "read_problems", &tenant, "", "console").await?;
         problems = app.gateway.ledger.problems(&tenant, asked.after, false, ROWS).await?;
+        for stored in &problems {
+            let problem: Option<Problem> = app.gateway.vault.open_json(&stored.content).ok();
+            let kind = problem.as_ref().and_then(|p| p.key.as_ref()).map(|key| key.kind);
+            if kind.is_none_or(|kind| seat.actor.sees(kind)) {
+                rows.push(Row::from(stored, problem));
+            }
+        }
     }
     let last = problems.last().filter(|_| problems.len() == ROWS as usize);
     page(&Page {
         frame: Frame::new(&app, &seat, "/problems", "Senders’ problems"),
         more: last.map(|p| format!("/problems?tenant={tenant}&after={}", p.id)),
-        rows: problems.iter().map(|p| Row::from(p, app.gateway.vault.open_json(&p.content).ok())).collect(),
+        rows,
         tenants: all,
         tenant,
     })

@@ -92,7 +92,7 @@ pub async fn find(
     seat.may(Right::Read, Some(&tenant))?;
     let mut found = app.gateway.ledger.look_up(&tenant, app.gateway.vault.lookup(&tenant, key.trim())).await?;
     found.retain(|record| seat.actor.sees(record.kind));
-    audit(&app.gateway, seat.actor.name(), "find_record", &tenant, "", &format!("{} found", found.len())).await?;
+    audit(&app.gateway, seat.actor.name(), "find_records", &tenant, "", &format!("{} found", found.len())).await?;
     match found.as_slice() {
         [one] => Ok(Redirect::to(&format!("/records/{}", one.id)).into_response()),
         found => Ok(form(&app, &seat, &tenant, Some(found.iter().map(Row::from).collect()))?.into_response()),
