@@ -48,7 +48,7 @@ impl Running {
         let mut work = delivery::run::start(&gateway, &stop);
         work.spawn(reconcile::run::schedule(gateway.clone(), stop.clone()));
         work.spawn(alerts::watch(gateway.clone(), stop.clone()));
-        let app = http::router(gateway.clone()).merge(console::router(gateway));
+        let app = http::dressed(http::routes().merge(console::routes(gateway.clone())), gateway);
         let service = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
         work.spawn(async move {
             if let Err(e) = service.into_future().await {

@@ -54,6 +54,11 @@ const LOGINS_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(19);
 /// All pages, to be merged with the other interfaces. Also answers addresses nobody else does: with a page where a browser
 /// asks, with a problem document otherwise.
 pub fn router(gateway: Shared) -> Router {
+    routes(gateway)
+}
+
+/// All pages, to be merged with routes of any state.
+pub fn routes<S: Clone + Send + Sync + 'static>(gateway: Shared) -> Router<S> {
     let app: App = Arc::new(Console {
         gateway,
         sessions: Sessions::default(),
