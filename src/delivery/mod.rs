@@ -10,6 +10,7 @@
 //! | [`walk`] | a connection's holdings, learner by learner | shell |
 //! | [`load`] | builds and sends whole loads | shell |
 //! | [`erase`] | a learner is forgotten: taken back everywhere, then erased | shell |
+//! | [`replan`] | a change of rules: counted, approved, planned anew | shell |
 //! | [`run`] | the loops that keep all of it going | shell |
 
 pub mod carry;
@@ -17,6 +18,7 @@ pub mod erase;
 pub mod items;
 pub mod load;
 pub mod plan;
+pub mod replan;
 pub mod rules;
 pub mod run;
 pub mod settle;
