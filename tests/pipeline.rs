@@ -159,7 +159,7 @@ impl World {
 
 fn learner(id: &str, n: u8) -> String {
     format!(
-        r#"{{"kind":"learner","id":"{id}","learner":"{id}","body":{{"identifiers":[{{"scheme":"fi:oppijanumero","value":"1.2.246.562.24.9000000000{n}"}}]}}}}"#
+        r#"{{"kind":"learner","id":"{id}","learner":"{id}","body":{{"family_name":"Malli","given_names":"Testi","identifiers":[{{"scheme":"fi:oppijanumero","value":"1.2.246.562.24.9000000000{n}"}}]}}}}"#
     ) + "\n"
 }
 

@@ -80,7 +80,13 @@ async fn look_at(
         for holding in &learner.holdings {
             expected.extend(expect(gateway, holding).await?);
         }
-        let terms = Terms { now, settle, complete: answer.complete, institutions: &gateway.mappings.institutions };
+        let terms = Terms {
+            now,
+            settle,
+            complete: answer.complete,
+            institutions: &gateway.mappings.institutions,
+            withheld: inventory.withheld(),
+        };
         let comparison = compare(&expected, &answer.records, terms);
         summary.complete += i64::from(answer.complete);
         summary.items += expected.len() as i64;
