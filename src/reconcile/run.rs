@@ -22,6 +22,7 @@ use std::sync::Arc;
 /// If the ledger fails or a content cannot be opened. A store that cannot be read is not an error: the summary says so.
 pub async fn run(gateway: &Gateway, connection: &Connection) -> Result<Option<Summary>, DeliveryError> {
     let Some(inventory) = &connection.connected.inventory else { return Ok(None) };
+    let _once_at_a_time = connection.reconciling.lock().await;
     let name = &connection.config.name;
     let started = gateway.now();
     let id = gateway.ledger.open_reconciliation(name, started).await?;
