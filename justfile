@@ -3,7 +3,7 @@
 _default:
     @just --list
 
-# every test; arguments go to cargo nextest run
+# every test; arguments go to cargo test
 test *arguments:
     scripts/test.sh {{ arguments }}
 

@@ -8,9 +8,9 @@ use std::sync::Arc;
 /// All adapters.
 pub fn adapters() -> Registry {
     Registry::new(vec![
-        Arc::new(silta_record::SiltaRecord::default()),
-        Arc::new(silta_virta::Virta::default()),
-        Arc::new(silta_elm::Elm::default()),
+        Arc::new(silta_record::SiltaRecord),
+        Arc::new(silta_virta::Virta),
+        Arc::new(silta_elm::Elm),
     ])
 }
 

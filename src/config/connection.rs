@@ -5,7 +5,7 @@ use silta_adapter::record::{RecordKind, State};
 use smol_str::SmolStr;
 
 /// One configured use of an adapter.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Connection {
     /// Its name: letters, digits, `-` and `_`.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The whole configuration.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The gateway's own HTTP server.
@@ -113,7 +113,7 @@ impl Config {
 }
 
 /// The gateway's own HTTP server.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Server {
     /// Address to listen on.
@@ -131,7 +131,7 @@ impl Default for Server {
 }
 
 /// Where the ledger lives.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
     /// `sqlite:<file>`.
@@ -158,7 +158,7 @@ impl Store {
 }
 
 /// The secret of sealed contents and pseudonyms.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Vault {
     /// File of 64 hexadecimal digits; made at the first start.
@@ -183,7 +183,7 @@ pub enum LogFormat {
 }
 
 /// Logs, metrics, traces.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Telemetry {
     /// Level, or a filter such as `info,silta=debug`.
@@ -208,7 +208,7 @@ impl Default for Telemetry {
 }
 
 /// Bounds on what is pushed.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Intake {
     /// Records kept in one transaction.
@@ -228,7 +228,7 @@ impl Default for Intake {
 }
 
 /// Code lists and crosswalks.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mappings {
     /// Directory whose `*.toml` files replace the built-in ones of the same name.
@@ -236,7 +236,7 @@ pub struct Mappings {
 }
 
 /// Pace and patience of deliveries.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Delivery {
     /// Length of a lease, in seconds; must outlast a destination's request timeout.
@@ -273,7 +273,7 @@ impl Default for Delivery {
 }
 
 /// Pace of reconciliations.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reconcile {
     /// How often a connection is reconciled, in seconds, unless it says otherwise; 0 for never.
@@ -289,7 +289,7 @@ impl Default for Reconcile {
 }
 
 /// When operators are told.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Alerts {
     /// Age of the oldest debt that raises an alert, in seconds.
@@ -303,7 +303,7 @@ impl Default for Alerts {
 }
 
 /// Who may send records.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tenant {
     /// Code of the institution (Finland: *oppilaitosnumero*).
@@ -321,6 +321,77 @@ pub fn secs(n: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+
+    const SHOWN: &str = include_str!("../../config/silta.toml");
+
+    /// The file with its examples in force: lines that start with `#` and no space.
+    fn with_examples() -> String {
+        let example = |line: &'static str| match line.strip_prefix('#') {
+            Some(rest) if !rest.is_empty() && !rest.starts_with(' ') => rest,
+            _ => line,
+        };
+        SHOWN.lines().map(example).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The keys that may follow a section's heading: those the complaint about a wrong one lists.
+    fn keys(heading: &str) -> BTreeSet<String> {
+        let error = toml::from_str::<Config>(&format!("{heading}\n'?' = 1")).expect_err("a wrong key").to_string();
+        let expected = error.split_once("expected").expect("a list of keys").1;
+        expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_file_shows_the_defaults() {
+        assert_eq!(Config::from_toml(SHOWN).expect("reads"), Config::default());
+        let shown = Config::from_toml(&with_examples()).expect("reads with its examples").connection.swap_remove(0);
+        let bare = format!("name = '{}'\ntenant = '{}'\nadapter = '{}'", shown.name, shown.tenant, shown.adapter);
+        let bare: Connection = toml::from_str(&bare).expect("reads");
+        assert_eq!((bare.reconcile_every_secs, bare.settle_secs), (None, None));
+        let Reconcile { every_secs, settle_secs } = Reconcile::default();
+        let Connection { settings, rule, .. } = shown.clone();
+        let (reconcile_every_secs, settle_secs) = (Some(every_secs), Some(settle_secs));
+        assert_eq!(shown, Connection { settings, rule, reconcile_every_secs, settle_secs, ..bare });
+    }
+
+    #[test]
+    fn the_file_shows_every_key() {
+        let shown: toml::Table = with_examples().parse().expect("TOML");
+        let first = |list: &toml::Value| list[0].as_table().expect("a table").clone();
+        let (tenant, connection) = (first(&shown["tenant"]), first(&shown["connection"]));
+        let rule = first(&connection["rule"]);
+        let lists =
+            [("[[tenant]]", tenant), ("[[connection]]", connection), ("[[connection]]\n[[connection.rule]]", rule)];
+        let mut sections: Vec<(String, toml::Table)> = lists.map(|(heading, t)| (heading.to_owned(), t)).to_vec();
+        sections.extend(shown.iter().filter_map(|(name, t)| Some((format!("[{name}]"), t.as_table()?.clone()))));
+        sections.push((String::new(), shown));
+        for (heading, table) in sections {
+            assert_eq!(table.keys().cloned().collect::<BTreeSet<_>>(), keys(&heading), "{heading}");
+        }
+    }
+
+    #[test]
+    fn the_file_shows_every_setting_of_the_adapters() {
+        let config = Config::from_toml(&with_examples()).expect("reads");
+        let registry = crate::registry::adapters();
+        for connection in config.connection {
+            let adapter = registry.get(&connection.adapter).expect("an adapter").descriptor();
+            let schema = serde_json::to_value(adapter.settings.expect("settings")()).expect("JSON");
+            let known = |at: &serde_json::Value| -> BTreeSet<String> {
+                at["properties"].as_object().expect("properties").keys().cloned().collect()
+            };
+            let mut sections = vec![(known(&schema), connection.settings.clone())];
+            if let Some(toml::Value::Table(soap)) = connection.settings.get("soap") {
+                sections.push((known(&schema["$defs"]["SoapSettings"]), soap.clone()));
+            }
+            for (known, there) in sections {
+                assert!(there.keys().all(|key| known.contains(key)), "{}: {there:?}", connection.name);
+                // What excludes another key is shown in a comment.
+                let missing = |key: &&String| !there.contains_key(*key) && !SHOWN.contains(&format!(": {key} = "));
+                assert_eq!(known.iter().find(missing), None, "{}", connection.name);
+            }
+        }
+    }
 
     #[test]
     fn unknown_keys_and_contradictions_are_errors() {
