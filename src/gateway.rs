@@ -41,6 +41,8 @@ pub struct Connection {
     pub connected: Connected,
     /// Rung when something may be owed.
     pub bell: Notify,
+    /// Held while its store is read back and compared, so that this happens once at a time.
+    pub reconciling: tokio::sync::Mutex<()>,
     limiter: Option<DefaultDirectRateLimiter>,
 }
 
@@ -156,5 +158,12 @@ fn open(connection: &config::Connection, registry: &Registry) -> Result<Connecti
     }
     let limiter =
         NonZeroU32::new(connection.rate_per_sec).map(|rate| DefaultDirectRateLimiter::direct(Quota::per_second(rate)));
-    Ok(Connection { config: connection.clone(), adapter, connected, bell: Notify::new(), limiter })
+    Ok(Connection {
+        config: connection.clone(),
+        adapter,
+        connected,
+        bell: Notify::new(),
+        reconciling: Default::default(),
+        limiter,
+    })
 }

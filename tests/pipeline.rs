@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use silta::config::Config;
+use silta::delivery::baseline::{self, NotImported};
 use silta::delivery::load::{Ruling, rule};
 use silta::delivery::{load, plan};
 use silta::env::{ManualClock, Rng};
@@ -159,7 +160,7 @@ impl World {
 
 fn learner(id: &str, n: u8) -> String {
     format!(
-        r#"{{"kind":"learner","id":"{id}","learner":"{id}","body":{{"identifiers":[{{"scheme":"fi:oppijanumero","value":"1.2.246.562.24.9000000000{n}"}}]}}}}"#
+        r#"{{"kind":"learner","id":"{id}","learner":"{id}","body":{{"family_name":"Malli","given_names":"Testi","identifiers":[{{"scheme":"fi:oppijanumero","value":"1.2.246.562.24.9000000000{n}"}}]}}}}"#
     ) + "\n"
 }
 
@@ -374,4 +375,24 @@ async fn a_failed_drop_loses_nothing_and_opens_the_breaker() {
     std::fs::create_dir_all(&inbox).expect("made");
     let loads = world.gateway.ledger.loads(Some("virta"), false, 1).await.expect("loads");
     assert!(matches!(loads[0].status, LoadStatus::Failed | LoadStatus::Held), "{:?}", loads[0]);
+}
+
+#[tokio::test]
+async fn a_first_load_that_covers_the_imported_earlier_one_needs_no_release() {
+    let world = World::new().await;
+    let records = learner("L1", 1) + &course("L1", "A", "3") + &course("L1", "B", "3");
+    world.push(&records).await;
+    let earlier = world.dir.path().join("earlier.xml");
+    let xml = r#"<Virta xmlns="urn:mace:funet.fi:virta/2015/09/01"><Opiskelija avain="L1"><Opintosuoritukset>
+        <Opintosuoritus avain="A" opiskelijaAvain="L1" koulutusmoduulitunniste="C"><SuoritusPvm>2026-05-12</SuoritusPvm>
+        <Laajuus><Opintopiste>5</Opintopiste></Laajuus><Arvosana><Viisiportainen>3</Viisiportainen></Arvosana>
+        <Myontaja>02469</Myontaja><Laji>2</Laji></Opintosuoritus></Opintosuoritukset></Opiskelija></Virta>"#;
+    std::fs::write(&earlier, xml).expect("written");
+    let items =
+        baseline::import(&world.gateway, world.connection(), earlier.clone(), "sis".into()).await.expect("imported");
+    assert_eq!(items, 2);
+    let summary = world.settle().await;
+    assert_eq!((summary.items, summary.agreed), (3, 3), "sent without a release");
+    let late = baseline::import(&world.gateway, world.connection(), earlier, "sis".into()).await;
+    assert!(matches!(late, Err(NotImported::TooLate)));
 }

@@ -1,6 +1,7 @@
 //! Operators are told, once, when something needs them, and once when it no longer does.
 
 use crate::delivery::DeliveryError;
+use crate::delivery::replan::outdated;
 use crate::delivery::settle::micros;
 use crate::gateway::{Connection, Gateway};
 use crate::ledger::{ConnectionState, Figures, Micros};
@@ -25,6 +26,8 @@ pub enum Alert {
     BreakerOpen,
     /// Debts wait for somebody to fix them.
     Refused,
+    /// Rules or adapter changed; what was planned before waits for a re-plan.
+    Outdated,
 }
 
 /// An event as a webhook gets it. It carries figures only, never keys or content.
@@ -40,7 +43,13 @@ struct Event<'a> {
 }
 
 /// What needs an operator now. Pure.
-pub fn alerts(figures: &Figures, state: &ConnectionState, now: Micros, oldest_debt: Micros) -> BTreeSet<Alert> {
+pub fn alerts(
+    figures: &Figures,
+    state: &ConnectionState,
+    outdated: bool,
+    now: Micros,
+    oldest_debt: Micros,
+) -> BTreeSet<Alert> {
     use crate::ledger::DebtState::Refused;
     [
         (Alert::OldDebt, figures.oldest.is_some_and(|since| now - since > oldest_debt)),
@@ -48,6 +57,7 @@ pub fn alerts(figures: &Figures, state: &ConnectionState, now: Micros, oldest_de
         (Alert::PersistentFinding, figures.persistent > 0),
         (Alert::BreakerOpen, state.open_until.is_some_and(|until| until > now)),
         (Alert::Refused, figures.in_state(Refused) > 0),
+        (Alert::Outdated, outdated),
     ]
     .into_iter()
     .filter_map(|(alert, holds)| holds.then_some(alert))
@@ -77,7 +87,8 @@ async fn look(gateway: &Gateway, connection: &Connection, http: &reqwest::Client
     let now = gateway.now();
     let figures = gateway.ledger.figures(name, now - DAY).await?;
     let state = gateway.ledger.connection(name).await?;
-    let current = alerts(&figures, &state, now, micros(gateway.config.alerts.oldest_debt_secs));
+    let current =
+        alerts(&figures, &state, outdated(connection, &state), now, micros(gateway.config.alerts.oldest_debt_secs));
     let fact = format!("alerts:{name}");
     let told: BTreeSet<Alert> = match gateway.ledger.fact(&fact).await? {
         Some(text) => serde_json::from_str(&text).unwrap_or_default(),
@@ -132,7 +143,7 @@ mod tests {
             planned_under: String::new(),
         };
         let quiet = Figures::default();
-        assert!(alerts(&quiet, &state, 100, 10).is_empty());
+        assert!(alerts(&quiet, &state, false, 100, 10).is_empty());
         let busy = Figures {
             oldest: Some(80),
             held_loads: 1,
@@ -141,7 +152,7 @@ mod tests {
             ..Figures::default()
         };
         let open = ConnectionState { open_until: Some(101), ..state };
-        assert_eq!(alerts(&busy, &open, 100, 10).len(), 5);
-        assert_eq!(alerts(&Figures { oldest: Some(95), ..Figures::default() }, &open, 101, 10), BTreeSet::new());
+        assert_eq!(alerts(&busy, &open, true, 100, 10).len(), 6);
+        assert_eq!(alerts(&Figures { oldest: Some(95), ..Figures::default() }, &open, false, 101, 10), BTreeSet::new());
     }
 }

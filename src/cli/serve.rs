@@ -45,6 +45,7 @@ impl Running {
         let listener = TcpListener::bind(listen).await.map_err(|e| format!("cannot listen on {listen}: {e}"))?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
+        delivery::replan::note_terms(&gateway).await?;
         let mut work = delivery::run::start(&gateway, &stop);
         work.spawn(reconcile::run::schedule(gateway.clone(), stop.clone()));
         work.spawn(alerts::watch(gateway.clone(), stop.clone()));

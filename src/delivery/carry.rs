@@ -104,6 +104,12 @@ pub enum Guard {
     Hold(String),
 }
 
+/// How many of a number of items may go without anybody's approval. One always may: otherwise nothing could ever be
+/// withdrawn from a small store.
+pub fn allowed_removals(items: i64, share: f64) -> i64 {
+    ((items as f64 * share) as i64).max(1)
+}
+
 /// Judges a load by what it would remove. `released` is what an operator released before: the number of items that
 /// load would have removed, or `None` inside for a first load.
 pub fn guard(shrinkage: Shrinkage, share: f64, released: Option<Option<i64>>) -> Guard {
@@ -114,13 +120,12 @@ pub fn guard(shrinkage: Shrinkage, share: f64, released: Option<Option<i64>>) ->
         ),
         (Some(_), Some(Some(approved))) if shrinkage.removed <= approved => Guard::Pass,
         (Some(before), _) => {
-            // Small stores: one removal is always allowed, otherwise nothing could ever be withdrawn from them.
-            let allowed = ((before as f64 * share) as i64).max(1);
+            let allowed = allowed_removals(before, share);
             if shrinkage.removed <= allowed {
                 Guard::Pass
             } else {
                 Guard::Hold(format!(
-                    "it would remove {} of the {before} items of the last load; {allowed} are allowed without an operator",
+                    "it would remove {} of the {before} items of the last load; without an operator it may remove {allowed}",
                     shrinkage.removed
                 ))
             }

@@ -9,14 +9,18 @@
 //! | [`carry`] | what a whole load carries for each item; the shrink guard | no |
 //! | [`walk`] | a connection's holdings, learner by learner | shell |
 //! | [`load`] | builds and sends whole loads | shell |
+//! | [`baseline`] | what a store was loaded with before the gateway came | shell |
 //! | [`erase`] | a learner is forgotten: taken back everywhere, then erased | shell |
+//! | [`replan`] | a change of rules: counted, approved, planned anew | shell |
 //! | [`run`] | the loops that keep all of it going | shell |
 
+pub mod baseline;
 pub mod carry;
 pub mod erase;
 pub mod items;
 pub mod load;
 pub mod plan;
+pub mod replan;
 pub mod rules;
 pub mod run;
 pub mod settle;

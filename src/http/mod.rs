@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod auth;
+pub mod baseline;
 pub mod connections;
 pub mod debts;
 pub mod docs;
@@ -26,6 +27,7 @@ pub mod push;
 pub mod reach;
 pub mod reconciliations;
 pub mod record;
+pub mod replan;
 pub mod route;
 pub mod steer;
 #[cfg(test)]
@@ -82,7 +84,8 @@ operations! {
     post "/v1/connections/{name}/pause" => steer::pause_connection;
     post "/v1/connections/{name}/resume" => steer::resume_connection;
     post "/v1/connections/{name}/retry" => steer::retry_debts;
-    post "/v1/connections/{name}/replan" => steer::replan_connection;
+    post "/v1/connections/{name}/baseline" => baseline::import_baseline;
+    post "/v1/connections/{name}/replan" => replan::replan_connection;
     post "/v1/connections/{name}/reconcile" => steer::reconcile_connection;
     get "/v1/connections/{name}/debts" => debts::list_debts;
     get "/v1/connections/{name}/loads" => loads::list_loads_of;

@@ -162,7 +162,7 @@ fn reader(gateway: &Gateway, headers: &HeaderMap) -> Result<Arc<dyn Adapter>, Ap
 }
 
 /// The name of a register: names only, since it stands in addresses and the audit trail.
-fn source(name: Option<&str>) -> Result<SmolStr, ApiError> {
+pub(super) fn source(name: Option<&str>) -> Result<SmolStr, ApiError> {
     let Some(name) = name else { return Ok(default_source()) };
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if name.is_empty() || name.len() > 64 || !plain {
@@ -186,7 +186,7 @@ fn complete(query: &PushQuery) -> Result<Vec<RecordKind>, ApiError> {
 }
 
 /// The body in a private file, which goes when it is dropped.
-async fn spool(body: Body, limit: u64) -> Result<NamedTempFile, ApiError> {
+pub(super) async fn spool(body: Body, limit: u64) -> Result<NamedTempFile, ApiError> {
     let file = NamedTempFile::new()?;
     let mut out = BufWriter::with_capacity(1 << 16, tokio::fs::File::from_std(file.reopen()?));
     let mut chunks = body.into_data_stream();

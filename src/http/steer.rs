@@ -50,25 +50,6 @@ pub struct RetryAnswer {
     raised: u64,
 }
 
-/// How to re-plan.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct ReplanQuery {
-    /// True to count only.
-    #[serde(default)]
-    dry_run: bool,
-}
-
-/// What a re-plan comes to.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct ReplanAnswer {
-    /// True if nothing was changed.
-    dry_run: bool,
-    /// Items that are (or would be) planned anew. Those whose projection did not change raise no debt.
-    items: u64,
-}
-
 /// How to reconcile.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -79,9 +60,15 @@ pub struct ReconcileQuery {
     wait: bool,
 }
 
-described!(RetryOrder, RetryAnswer, ReplanAnswer, Summary);
+described!(RetryOrder, RetryAnswer, Summary);
 
-async fn note(gateway: &Gateway, actor: &Actor, what: &str, at: &Connection, detail: &str) -> Result<(), LedgerError> {
+pub(super) async fn note(
+    gateway: &Gateway,
+    actor: &Actor,
+    what: &str,
+    at: &Connection,
+    detail: &str,
+) -> Result<(), LedgerError> {
     audit(gateway, actor.name(), what, &at.config.tenant, &at.config.name, detail).await
 }
 
@@ -165,32 +152,6 @@ pub async fn retry_debts(
     Ok(Json(RetryAnswer { raised }))
 }
 
-/// Plan a connection anew.
-///
-/// After a change of rules, mapping or adapter. Ask with `dry_run=true` first.
-#[utoipa::path(post, path = "/v1/connections/{name}/replan", tag = "operating",
-    params(("name" = String, Path, description = "name of the connection"), ReplanQuery),
-    responses((status = 200, description = "how much it is", body = ReplanAnswer)))]
-pub async fn replan_connection(
-    State(gateway): State<Shared>,
-    Bearer(actor): Bearer,
-    UrlPath(name): UrlPath<SmolStr>,
-    UrlQuery(query): UrlQuery<ReplanQuery>,
-) -> Result<Json<ReplanAnswer>, ApiError> {
-    let connection = reach::connection(&gateway, &actor, &name)?;
-    let tenant = &connection.config.tenant;
-    let items = if query.dry_run {
-        let counts = gateway.ledger.counts(tenant).await?;
-        counts.iter().map(|c| u64::try_from(c.records).unwrap_or(0)).sum()
-    } else {
-        let items = gateway.ledger.replan(&connection.target(), tenant).await?;
-        note(&gateway, &actor, "replan_connection", connection, &format!("{items} items")).await?;
-        connection.bell.notify_waiters();
-        items
-    };
-    Ok(Json(ReplanAnswer { dry_run: query.dry_run, items }))
-}
-
 /// Reconcile a connection now.
 ///
 /// Reads the store back and compares it with what was accepted there.
@@ -263,20 +224,5 @@ mod tests {
         world.post(&token, retry, json!({"debts": [987_654]})).await.expect(404);
         world.post(&token, retry, json!({"state": "barred"})).await.expect(409);
         world.post(&token, retry, json!({})).await.expect(400);
-    }
-
-    #[tokio::test]
-    async fn a_replan_is_counted_before_it_is_made() {
-        let world = World::new();
-        world.seeded(OURS).await;
-        world.released("store").await;
-        let token = world.token(Role::Operator, Some(OURS), &[]).await;
-        let replan = "/v1/connections/store/replan";
-        let dry = world.post(&token, &format!("{replan}?dry_run=true"), Value::Null).await.expect(200).json();
-        assert_eq!(dry, json!({"dry_run": true, "items": 3}));
-        assert!(world.gateway.ledger.dirty("store", 10).await.expect("rows").is_empty());
-        let real = world.post(&token, replan, Value::Null).await.expect(200).json();
-        assert_eq!(real, json!({"dry_run": false, "items": 3}));
-        assert_eq!(world.gateway.ledger.dirty("store", 10).await.expect("rows").len(), 3);
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use silta_adapter::canonical::{Difference, diff, record_form};
 use silta_adapter::mapping::Institutions;
-use silta_adapter::record::{Body, Record, RecordKey};
+use silta_adapter::record::{Body, Record, RecordKey, RecordKind};
 use std::collections::{BTreeMap, HashMap};
 
 /// An item of one learner as we believe it stands at the destination.
@@ -33,6 +33,8 @@ pub struct Terms<'a> {
     pub complete: bool,
     /// Mergers of institutions, applied as aliases.
     pub institutions: &'a Institutions,
+    /// Fields the store holds but does not show.
+    pub withheld: &'a [(RecordKind, &'a str)],
 }
 
 /// What comparing one learner came to.
@@ -92,8 +94,8 @@ pub fn compare(expected: &[Expected], found: &[Record], terms: Terms<'_>) -> Com
             (Some(_), []) => missing.push(at),
             (None, [record, ..]) => out.findings.push(unexpected(at, item, record, terms)),
             (Some(sent), [record, others @ ..]) => {
-                let form = comparable(sent, terms.institutions);
-                if let Some(other) = others.iter().find(|o| comparable(o, terms.institutions) != form) {
+                let form = comparable(record, terms);
+                if let Some(other) = others.iter().find(|o| comparable(o, terms) != form) {
                     out.findings.push(finding(
                         Some(at),
                         &item.key,
@@ -101,7 +103,7 @@ pub fn compare(expected: &[Expected], found: &[Record], terms: Terms<'_>) -> Com
                         Some(other),
                         "the store holds it more than once with different content",
                     ));
-                } else if comparable(record, terms.institutions) == form {
+                } else if shown(sent, &form, terms) == form {
                     out.agreed.push(at);
                 } else {
                     out.findings.push(differs(at, item, sent, record, terms));
@@ -129,7 +131,7 @@ pub fn compare(expected: &[Expected], found: &[Record], terms: Terms<'_>) -> Com
 }
 
 /// A key with the institution it lives under today.
-type Identity = (silta_adapter::record::RecordKind, String, String);
+type Identity = (RecordKind, String, String);
 
 fn identity(key: &RecordKey, institutions: &Institutions) -> Identity {
     (key.kind, institutions.current(&key.institution).to_owned(), key.id.to_string())
@@ -137,7 +139,8 @@ fn identity(key: &RecordKey, institutions: &Institutions) -> Identity {
 
 /// The canonical form of what is compared: the body and whom it is about. Under which institution's name a record of a
 /// merged institution stands is the store's business, not a difference.
-fn comparable(record: &Record, institutions: &Institutions) -> Value {
+fn comparable(record: &Record, terms: Terms<'_>) -> Value {
+    let institutions = terms.institutions;
     let mut form = record_form(record);
     let Value::Object(map) = &mut form else { return form };
     for name in ["tenant", "source", "state", "non_disclosure"] {
@@ -148,6 +151,24 @@ fn comparable(record: &Record, institutions: &Institutions) -> Value {
     }
     if let Some(Value::String(code)) = map.get_mut("body").and_then(|b| b.pointer_mut("/awarding_body/value")) {
         *code = institutions.current(code).to_owned();
+    }
+    form
+}
+
+/// What was accepted as a reading can show it: without fields that the store withholds and did not give.
+fn shown(accepted: &Record, found: &Value, terms: Terms<'_>) -> Value {
+    let mut form = comparable(accepted, terms);
+    let kind = accepted.head.key.kind;
+    for (_, path) in terms.withheld.iter().filter(|(of, path)| *of == kind && found.pointer(path).is_none()) {
+        if let Some((parent, name)) = path.rsplit_once('/')
+            && let Some(Value::Object(map)) = form.pointer_mut(parent)
+        {
+            map.remove(name);
+        }
+    }
+    // What is empty is absent in a canonical form.
+    if let Value::Object(map) = &mut form {
+        map.retain(|_, value| value.as_object().is_none_or(|members| !members.is_empty()));
     }
     form
 }
@@ -198,18 +219,16 @@ fn unexpected(at: usize, item: &Expected, record: &Record, terms: Terms<'_>) -> 
 }
 
 fn differs(at: usize, item: &Expected, sent: &Record, record: &Record, terms: Terms<'_>) -> Finding {
+    let found = comparable(record, terms);
+    let older = |confirmed: &Record| shown(confirmed, &found, terms) == found;
     let mut out = if in_flight(item, terms) {
         settling(at, item, Some(record))
-    } else if item
-        .confirmed
-        .as_ref()
-        .is_some_and(|c| comparable(c, terms.institutions) == comparable(record, terms.institutions))
-    {
+    } else if item.confirmed.as_ref().is_some_and(older) {
         finding(Some(at), &item.key, FindingKind::Stale, Some(record), "an older version is there; send it again")
     } else {
         finding(Some(at), &item.key, FindingKind::Differs, Some(record), "other content is there; send it again")
     };
-    out.evidence.fields = diff(&comparable(sent, terms.institutions), &comparable(record, terms.institutions));
+    out.evidence.fields = diff(&shown(sent, &found, terms), &found);
     out
 }
 

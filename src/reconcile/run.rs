@@ -22,6 +22,7 @@ use std::sync::Arc;
 /// If the ledger fails or a content cannot be opened. A store that cannot be read is not an error: the summary says so.
 pub async fn run(gateway: &Gateway, connection: &Connection) -> Result<Option<Summary>, DeliveryError> {
     let Some(inventory) = &connection.connected.inventory else { return Ok(None) };
+    let _once_at_a_time = connection.reconciling.lock().await;
     let name = &connection.config.name;
     let started = gateway.now();
     let id = gateway.ledger.open_reconciliation(name, started).await?;
@@ -80,7 +81,13 @@ async fn look_at(
         for holding in &learner.holdings {
             expected.extend(expect(gateway, holding).await?);
         }
-        let terms = Terms { now, settle, complete: answer.complete, institutions: &gateway.mappings.institutions };
+        let terms = Terms {
+            now,
+            settle,
+            complete: answer.complete,
+            institutions: &gateway.mappings.institutions,
+            withheld: inventory.withheld(),
+        };
         let comparison = compare(&expected, &answer.records, terms);
         summary.complete += i64::from(answer.complete);
         summary.items += expected.len() as i64;

@@ -399,6 +399,12 @@ pub trait Inventory: Send + Sync {
     /// How many learners one call of [`Inventory::holdings`] may ask about.
     fn batch(&self) -> usize;
 
+    /// Fields that the store holds but does not show: their absence from a holding proves nothing. Kinds, and JSON
+    /// pointers into a record.
+    fn withheld(&self) -> &'static [(RecordKind, &'static str)] {
+        &[]
+    }
+
     /// What the store holds about these learners; one holding for each.
     ///
     /// # Errors

@@ -42,8 +42,9 @@ fn write(out: &mut String, question: &Question, tenant: &SmolStr, index: &Index,
     let text = |row: &Row| of_organisation(row).then(|| &index.text[row.text.clone()]);
     match question.operation.answer {
         _ if !sends => {}
-        "Virta" => index.write(out, learner, text),
-        "Opiskelijat" => index.write(out, learner, |_| None),
+        // As at the real service, who the person is comes with one operation only.
+        "Virta" => index.write(out, learner, &learner.identifiers(), text),
+        "Opiskelijat" => index.write(out, learner, index.head(learner), |_| None),
         list => {
             let wanted = learner.rows.iter().filter(|row| {
                 LISTS[row.list].0.name() == list && (question.operation.name != "Tutkinnot" || row.category == DEGREE)

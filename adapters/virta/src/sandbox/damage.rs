@@ -36,7 +36,7 @@ pub(super) fn damaged(index: &Index, damage: Damage, rng: &mut impl Rng) -> Stri
         .collect();
     let mut out = format!("<Virta xmlns=\"{NAMESPACE}\">");
     for (_, learner) in index.learners.iter().enumerate().filter(|(at, _)| !lost_learners.contains(at)) {
-        index.write(&mut out, learner, |row| match lost.contains(&row.text.start) {
+        index.write(&mut out, learner, index.head(learner), |row| match lost.contains(&row.text.start) {
             true => None,
             false => Some(altered.get(&row.text.start).map_or(&index.text[row.text.clone()], String::as_str)),
         });

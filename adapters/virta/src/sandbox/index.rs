@@ -51,6 +51,17 @@ pub(super) struct Row {
     parts: Vec<SmolStr>,
 }
 
+impl Learner {
+    /// Its identifiers alone, as elements.
+    pub(super) fn identifiers(&self) -> String {
+        let element = |(kind, value): &(IdentifierKind, SmolStr)| {
+            let name = identifier_element(*kind);
+            format!("<{name}>{}</{name}>", escape(value.as_str()))
+        };
+        self.identifiers.iter().map(element).collect()
+    }
+}
+
 impl Index {
     /// Reads a load. What the store's loader would refuse is listed; a load that cannot be read to its end is indexed
     /// up to there.
@@ -74,14 +85,20 @@ impl Index {
         found.filter(move |l| l.identifiers.iter().any(|(k, v)| *k == kind && v == value))
     }
 
+    /// All that was loaded about the person.
+    pub(super) fn head(&self, learner: &Learner) -> &str {
+        &self.text[learner.head.clone()]
+    }
+
     /// Writes a learner with those of its rows for which `row` gives text.
     pub(super) fn write<'a>(
         &'a self,
         out: &mut String,
         learner: &Learner,
+        head: &str,
         mut row: impl FnMut(&Row) -> Option<&'a str>,
     ) {
-        out.extend(["<Opiskelija avain=\"", &escape(learner.key.as_str()), "\">", &self.text[learner.head.clone()]]);
+        out.extend(["<Opiskelija avain=\"", &escape(learner.key.as_str()), "\">", head]);
         for (list, element) in LISTS.iter().map(|(list, _)| list.name()).enumerate() {
             let mut open = false;
             for text in learner.rows.iter().filter(|r| r.list == list).filter_map(&mut row) {

@@ -18,6 +18,19 @@ use std::collections::{HashMap, HashSet};
 
 #[async_trait]
 impl Inventory for SoapReader {
+    /// `KaikkiTiedot` gives a learner's identifiers and rows, and nothing else of the person.
+    fn withheld(&self) -> &'static [(RecordKind, &'static str)] {
+        &[
+            (RecordKind::Learner, "/body/family_name"),
+            (RecordKind::Learner, "/body/given_names"),
+            (RecordKind::Learner, "/body/gender"),
+            (RecordKind::Learner, "/body/citizenships"),
+            (RecordKind::Learner, "/body/first_language"),
+            (RecordKind::Learner, "/body/municipality"),
+            (RecordKind::Learner, "/body/registered_on"),
+        ]
+    }
+
     fn batch(&self) -> usize {
         LIST_LENGTH
     }
