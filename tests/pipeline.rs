@@ -12,7 +12,7 @@ use silta::env::{ManualClock, Rng};
 use silta::gateway::{Connection, Gateway, Parts};
 use silta::intake::{self, NotTaken, Receipt, Submission};
 use silta::ledger::memory::MemoryLedger;
-use silta::ledger::{DebtState, FindingKind, FindingStatus, LoadStatus, Outcome, Summary};
+use silta::ledger::{DebtState, FindingKind, FindingStatus, Outcome, Summary};
 use silta::reconcile::{self, repair};
 use silta::registry;
 use silta::vault::Vault;
@@ -369,10 +369,10 @@ async fn a_failed_drop_loses_nothing_and_opens_the_breaker() {
     }
     assert_eq!(world.states().await, [(DebtState::Owed, 2)]);
     let state = world.gateway.ledger.connection("virta").await.expect("state");
-    assert!(state.failures > 0);
+    assert!(state.failures >= 5 && state.open_until.is_some(), "{state:?}");
     std::fs::create_dir_all(&inbox).expect("made");
-    let loads = world.gateway.ledger.loads(Some("virta"), false, 1).await.expect("loads");
-    assert!(matches!(loads[0].status, LoadStatus::Failed | LoadStatus::Held), "{:?}", loads[0]);
+    let summary = world.settle().await;
+    assert_eq!((summary.items, summary.agreed), (2, 2), "the release still holds");
 }
 
 #[tokio::test]

@@ -35,7 +35,9 @@ pub async fn round(gateway: &Arc<Gateway>, connection: &Arc<Connection>) -> Resu
     };
     let state = gateway.ledger.connection(name).await?;
     let due = state.last_load.map_or(now, |last| last + micros(connection.config.min_interval_secs));
-    let newest = gateway.ledger.loads(Some(name), false, 1).await?.into_iter().next();
+    // A load that did not get through decides nothing: what an operator ruled before it still holds.
+    let loads = gateway.ledger.loads(Some(name), false, 50).await?;
+    let newest = loads.into_iter().find(|load| load.status != LoadStatus::Failed);
     let waits = newest.as_ref().is_some_and(|load| load.status == LoadStatus::Held);
     if due > now || waits {
         let next = if waits { now + micros(pace.poll_secs) } else { due };
@@ -99,6 +101,11 @@ async fn build_and_send(
         gateway.ledger.close_load(load, gateway.now(), LoadStatus::Held, &reason).await?;
         tracing::warn!(connection = %name, load, removed = shrinkage.removed, "load held for an operator");
         return Ok((gateway.now() + micros(pace.poll_secs), waiting));
+    }
+    if gateway.ledger.load(load).await?.is_none_or(|load| load.items == 0) {
+        let reason = "an empty load is never sent: no store takes one, and it would remove everything";
+        gateway.ledger.close_load(load, gateway.now(), LoadStatus::Refused, reason).await?;
+        return Ok((gateway.now() + micros(pace.max_backoff_secs), waiting));
     }
     let judgement = send(gateway, connection, load, &file).await?;
     let now = gateway.now();
