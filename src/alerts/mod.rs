@@ -133,15 +133,7 @@ mod tests {
 
     #[test]
     fn what_needs_an_operator() {
-        let state = ConnectionState {
-            name: "c".into(),
-            paused: false,
-            failures: 0,
-            open_until: None,
-            last_load: None,
-            last_reconciled: None,
-            planned_under: String::new(),
-        };
+        let state = ConnectionState::new("c");
         let quiet = Figures::default();
         assert!(alerts(&quiet, &state, false, 100, 10).is_empty());
         let busy = Figures {

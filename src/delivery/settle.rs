@@ -172,15 +172,7 @@ mod tests {
     #[test]
     fn the_breaker_opens_after_failures_in_a_row_and_closes_on_success() {
         let pace = Delivery::default();
-        let mut state = ConnectionState {
-            name: "c".into(),
-            paused: false,
-            failures: 0,
-            open_until: None,
-            last_load: None,
-            last_reconciled: None,
-            planned_under: String::new(),
-        };
+        let mut state = ConnectionState::new("c");
         for failure in 1..=5 {
             assert!(usable(&state, 0), "before failure {failure}");
             state = after(state, Health::Failing, 0, &pace);

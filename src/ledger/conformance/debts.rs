@@ -332,15 +332,7 @@ pub(crate) async fn debts_are_listed_by_state(ledger: &dyn Ledger) {
 
 pub(crate) async fn a_connection_remembers_its_state(ledger: &dyn Ledger) {
     let fresh = ledger.connection(STORE).await.expect("read");
-    let default = ConnectionState {
-        name: STORE.into(),
-        paused: false,
-        failures: 0,
-        open_until: None,
-        last_load: None,
-        last_reconciled: None,
-        planned_under: String::new(),
-    };
+    let default = ConnectionState::new(STORE);
     assert_eq!(fresh, default);
     let changed = ConnectionState {
         paused: true,

@@ -418,15 +418,7 @@ impl Debts for MemoryLedger {
 
     async fn connection(&self, name: &str) -> Result<ConnectionState> {
         let known = self.rows().connections.get(name).cloned();
-        Ok(known.unwrap_or_else(|| ConnectionState {
-            name: name.into(),
-            paused: false,
-            failures: 0,
-            open_until: None,
-            last_load: None,
-            last_reconciled: None,
-            planned_under: String::new(),
-        }))
+        Ok(known.unwrap_or_else(|| ConnectionState::new(name)))
     }
 
     async fn set_connection(&self, state: &ConnectionState) -> Result<()> {

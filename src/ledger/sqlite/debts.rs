@@ -293,15 +293,7 @@ impl Debts for SqliteLedger {
             .await
             .map_err(failed)?;
         let Some(row) = row else {
-            return Ok(ConnectionState {
-                name: name.into(),
-                paused: false,
-                failures: 0,
-                open_until: None,
-                last_load: None,
-                last_reconciled: None,
-                planned_under: String::new(),
-            });
+            return Ok(ConnectionState::new(name));
         };
         let cells = Cells::new("connection", &row);
         Ok(ConnectionState {

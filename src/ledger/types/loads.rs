@@ -135,6 +135,21 @@ pub struct ConnectionState {
     pub planned_under: String,
 }
 
+impl ConnectionState {
+    /// The state of a connection of which nothing was stored yet.
+    pub fn new(name: impl Into<SmolStr>) -> Self {
+        Self {
+            name: name.into(),
+            paused: false,
+            failures: 0,
+            open_until: None,
+            last_load: None,
+            last_reconciled: None,
+            planned_under: String::new(),
+        }
+    }
+}
+
 /// Figures of a connection.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Figures {
