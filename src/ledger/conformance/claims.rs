@@ -282,3 +282,29 @@ pub(crate) async fn a_lost_answer_is_remembered_until_it_is_cleared(ledger: &dyn
     let item = dirty(ledger).await.remove(0);
     assert_eq!((item.state, item.sent, item.unsure), (DebtState::Sent, None, false));
 }
+
+pub(crate) async fn what_may_have_arrived_is_tried_again_in_its_generation(ledger: &dyn Ledger) {
+    owed(ledger, 1, &[attainment(1, 1)]).await;
+    settle_all(ledger, &claim(ledger, 1).await, 1, DebtState::Uncertain).await;
+    nothing_due(ledger, 2).await;
+    assert_eq!(ledger.try_again("elsewhere", 2).await.expect("tried"), 0);
+    assert_eq!(ledger.try_again(STORE, 2).await.expect("tried"), 1);
+    let again = claim(ledger, 2).await;
+    assert_eq!((items(&again), again.debts[0].generation, again.debts[0].attempts), (vec![id(1)], 1, 1));
+}
+
+pub(crate) async fn a_load_finds_that_an_owed_debt_has_to_wait(ledger: &dyn Ledger) {
+    owed(ledger, 1, &[attainment(1, 1), attainment(2, 1)]).await;
+    let held = ledger.claim(STORE, 1, 100, 0).await.expect("asked").expect("due");
+    let waiting = Settlement {
+        debt: debt(ledger, 1).await.id,
+        generation: 1,
+        state: DebtState::Waiting,
+        fixer: Some(Fixer::Sender),
+        reason: "a part is not there".into(),
+    };
+    let early = Settlement { debt: debt(ledger, 2).await.id, state: DebtState::Sent, fixer: None, ..waiting.clone() };
+    ledger.settle(&outcome(&held, 2, vec![waiting, early])).await.expect("settled");
+    assert_eq!(debt(ledger, 1).await.state, DebtState::Waiting);
+    assert_eq!(debt(ledger, 2).await.state, DebtState::Owed, "only what was claimed can be paid");
+}

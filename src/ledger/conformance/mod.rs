@@ -88,6 +88,8 @@ macro_rules! ledger_suite {
             what_leaves_the_lane_is_not_claimed
             leases_are_renewed_and_reaped
             a_lost_answer_is_remembered_until_it_is_cleared
+            what_may_have_arrived_is_tried_again_in_its_generation
+            a_load_finds_that_an_owed_debt_has_to_wait
             // loads
             a_load_has_a_manifest
             a_delivered_load_moves_what_it_carried
