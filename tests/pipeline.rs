@@ -1,6 +1,8 @@
 //! One record's way, end to end in one process: pushed, kept, planned, loaded into a simulated national store, read
 //! back, repaired. The clock stands still unless moved; the store looks into its inbox when told to.
 
+#![expect(clippy::expect_used, reason = "a test says what it expects")]
+
 use serde_json::{Value, json};
 use silta::config::Config;
 use silta::delivery::baseline::{self, NotImported};
@@ -10,7 +12,7 @@ use silta::env::{ManualClock, Rng};
 use silta::gateway::{Connection, Gateway, Parts};
 use silta::intake::{self, NotTaken, Receipt, Submission};
 use silta::ledger::memory::MemoryLedger;
-use silta::ledger::{DebtState, FindingKind, FindingStatus, Ledger, LoadStatus, Outcome, Summary};
+use silta::ledger::{DebtState, FindingKind, FindingStatus, LoadStatus, Outcome, Summary};
 use silta::reconcile::{self, repair};
 use silta::registry;
 use silta::vault::Vault;
@@ -34,10 +36,6 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        Self::with(Arc::new(MemoryLedger::default()), "").await
-    }
-
-    async fn with(ledger: Arc<dyn Ledger>, connection: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let store = Arc::new(Sandbox::open(SandboxOptions::new(dir.path())).expect("a store"));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -45,7 +43,7 @@ impl World {
         tokio::spawn(store.clone().serve(listener, std::future::pending()));
         let config = Config::from_toml(&format!(
             "[reconcile]\nsettle_secs = 60\n[[tenant]]\ncode = '{TENANT}'\n[[connection]]\nname = 'virta'\n\
-             tenant = '{TENANT}'\nadapter = 'virta'\n{connection}\n[connection.settings]\ndirectory = '{}'\n\
+             tenant = '{TENANT}'\nadapter = 'virta'\n[connection.settings]\ndirectory = '{}'\n\
              [connection.settings.soap]\nurl = '{url}{PATH}'\n",
             dir.path().join("inbox").display()
         ))
@@ -53,7 +51,7 @@ impl World {
         let clock = Arc::new(ManualClock::at(1_800_000_000 * SECOND));
         let rng = Rng::from_seed(1);
         let parts = Parts {
-            ledger,
+            ledger: Arc::new(MemoryLedger::default()),
             vault: Arc::new(Vault::new(&[1; 32], rng.clone()).expect("a vault")),
             clock: clock.clone(),
             rng,

@@ -17,12 +17,12 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Outcome {
     let registry = registry::adapters();
     if let Some(name) = &args.markdown {
-        print!("{}", page(adapter(&registry, name)?.descriptor()));
+        say!("{}", page(adapter(&registry, name)?.descriptor()).trim_end());
         return Ok(Exit::Clean);
     }
     for adapter in registry.iter() {
         let Descriptor { name, summary, .. } = adapter.descriptor();
-        println!("{name}: {summary}");
+        say!("{name}: {summary}");
     }
     Ok(Exit::Clean)
 }

@@ -43,10 +43,10 @@ pub(super) fn run(args: &Args) -> Outcome {
         })
         .map_err(unreadable)?;
     for (kind, count) in &kinds {
-        println!("{kind}: {count}");
+        say!("{kind}: {count}");
     }
     for path in &reading.unread {
-        println!("not read: {path}");
+        say!("not read: {path}");
     }
     Ok(if tally.errors > 0 { Exit::Failed } else { Exit::Clean })
 }

@@ -14,8 +14,9 @@ use silta_adapter::adapter::{
 };
 use silta_adapter::fidelity::Loss;
 use silta_adapter::problem::{Problem, Severity};
-use silta_adapter::record::{Record, RecordKind};
+use silta_adapter::record::{Record, RecordKey, RecordKind};
 use smol_str::SmolStr;
+use std::collections::hash_map::{Entry, HashMap};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -137,8 +138,8 @@ impl Tally {
         self.errors += u64::from(problem.severity == Severity::Error);
         self.told += 1;
         match self.told {
-            ..=TOLD => eprintln!("{problem}"),
-            n if n == TOLD + 1 => eprintln!("… further problems are not shown"),
+            ..=TOLD => note!("{problem}"),
+            n if n == TOLD + 1 => note!("… further problems are not shown"),
             _ => {}
         }
     }
@@ -164,8 +165,8 @@ struct Conversion<'a> {
 impl Conversion<'_> {
     fn run(&self, input: &mut dyn BufRead, tally: &mut Tally) -> io::Result<()> {
         let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-        let same = self.from.descriptor().name == self.to.descriptor().name;
-        if same || self.to.descriptor().name == "record" {
+        let (from, to) = (self.from.descriptor(), self.to.descriptor());
+        if to.name == "record" || (from.name == to.name && to.grouping == Grouping::Record) {
             self.stream(input, &mut out, tally)?;
         } else {
             self.grouped(input, &mut out, tally)?;
@@ -221,6 +222,7 @@ impl Conversion<'_> {
         let mut writer = self.encoder.document(out, form.as_deref(), self.encode)?;
         let composes = self.to.descriptor().grouping == Grouping::Learner;
         spool.learners(|mut records| {
+            once(&mut records, tally);
             records.sort_by_key(|r| r.head.key.kind);
             if !composes {
                 return records.into_iter().try_for_each(|record| write(&mut *writer, &[record], tally));
@@ -235,6 +237,30 @@ impl Conversion<'_> {
         })?;
         writer.finish()
     }
+}
+
+/// Leaves each record once: documents that stand alone, such as credentials, repeat what they share.
+fn once(records: &mut Vec<Record>, tally: &mut Tally) {
+    let mut first: HashMap<&RecordKey, &Record> = HashMap::with_capacity(records.len());
+    let kept: Vec<bool> = records
+        .iter()
+        .map(|record| match first.entry(&record.head.key) {
+            Entry::Vacant(place) => {
+                place.insert(record);
+                true
+            }
+            Entry::Occupied(place) => {
+                if *place.get() != record {
+                    tally.problem(
+                        &Problem::error("duplicate_key", "the key is used twice, differently").about(&record.head.key),
+                    );
+                }
+                false
+            }
+        })
+        .collect();
+    let mut kept = kept.into_iter();
+    records.retain(|_| kept.next().unwrap_or(true));
 }
 
 fn write(writer: &mut dyn DocumentWriter, item: &[Record], tally: &mut Tally) -> io::Result<()> {
@@ -252,7 +278,7 @@ fn write(writer: &mut dyn DocumentWriter, item: &[Record], tally: &mut Tally) ->
 struct Spool {
     file: BufWriter<File>,
     at: u64,
-    learners: std::collections::HashMap<SmolStr, u32>,
+    learners: HashMap<SmolStr, u32>,
     kinds: std::collections::BTreeSet<RecordKind>,
     places: Vec<Place>,
 }

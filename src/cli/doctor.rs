@@ -22,10 +22,10 @@ pub(super) async fn run(args: &Args) -> Outcome {
     let config = args.config.read()?;
     let mut failed = false;
     let mut tell = |what: &str, result: Result<String, Failure>| match result {
-        Ok(detail) => println!("ok    {what}{detail}"),
+        Ok(detail) => say!("ok    {what}{detail}"),
         Err(failure) => {
             failed = true;
-            println!("FAIL  {what}: {}", failure.message);
+            say!("FAIL  {what}: {}", failure.message);
         }
     };
     tell("configuration", Ok(format!(": {} tenants, {} connections", config.tenant.len(), config.connection.len())));

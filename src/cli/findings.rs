@@ -31,7 +31,7 @@ pub(super) async fn run(args: &Args) -> Outcome {
     for (id, verb) in [(args.repair, "repair"), (args.accept, "accept"), (args.suppress, "suppress")] {
         if let Some(id) = id {
             args.client.post(&format!("/v1/findings/{id}/{verb}"), &json!({})).await?;
-            println!("finding {id}: {verb} done");
+            say!("finding {id}: {verb} done");
             return Ok(Exit::Clean);
         }
     }
@@ -45,19 +45,17 @@ pub(super) async fn run(args: &Args) -> Outcome {
         all.extend_from_slice(page);
     }
     if args.json {
-        println!("{:#}", Value::Array(all.clone()));
+        say!("{:#}", Value::Array(all.clone()));
     } else {
         let columns = [
             ("id", "/id"),
             ("connection", "/connection"),
             ("kind", "/kind"),
             ("status", "/status"),
-            ("record kind", "/evidence/key/kind"),
-            ("key", "/evidence/key/id"),
-            ("seen", "/sightings"),
-            ("proposal", "/evidence/proposal"),
+            ("record", "/item"),
+            ("sightings", "/sightings"),
         ];
-        println!("{}", table(&all, &columns));
+        say!("{}", table(&all, &columns));
     }
     let open = all.iter().any(|f| f["kind"] != "settling" && f["status"] != "accepted" && f["status"] != "suppressed");
     Ok(if open { Exit::Partial } else { Exit::Clean })

@@ -19,6 +19,6 @@ pub(super) async fn run(args: &Args) -> Outcome {
     let steps = ledger.pending_migrations().await?;
     ledger.migrate().await?;
     vault(&config, fresh, Rng::from_system())?;
-    println!("{}", if steps.is_empty() { "nothing to do".to_owned() } else { format!("taken: {}", steps.join(", ")) });
+    say!("{}", if steps.is_empty() { "nothing to do".to_owned() } else { format!("taken: {}", steps.join(", ")) });
     Ok(Exit::Clean)
 }

@@ -8,6 +8,16 @@
 //! | 3 | partial or differs (records refused, findings, `status --max-age` exceeded) |
 //! | 4 | valid but untrusted |
 
+/// Prints a line on standard output. Where nobody reads it any more the program ends quietly, as others do.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::cli::say(format_args!($($text)*)) };
+}
+
+/// Prints a line on standard error, if anybody reads it.
+macro_rules! note {
+    ($($text:tt)*) => { $crate::cli::note(format_args!($($text)*)) };
+}
+
 mod adapters;
 mod check;
 mod client;
@@ -28,6 +38,8 @@ mod status;
 mod token;
 
 use clap::{Parser, Subcommand};
+use std::fmt;
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 /// An interoperability gateway for study records.
@@ -106,13 +118,27 @@ impl Failure {
     }
 }
 
-impl<E: std::fmt::Display> From<E> for Failure {
+impl<E: fmt::Display> From<E> for Failure {
     fn from(e: E) -> Self {
         Self { exit: Exit::Failed, message: e.to_string() }
     }
 }
 
 type Outcome = Result<Exit, Failure>;
+
+fn say(line: fmt::Arguments<'_>) {
+    if let Err(e) = writeln!(io::stdout(), "{line}") {
+        if e.kind() != ErrorKind::BrokenPipe {
+            note!("silta: standard output cannot be written: {e}");
+        }
+        std::process::exit(Exit::Failed as i32);
+    }
+}
+
+fn note(line: fmt::Arguments<'_>) {
+    // There is nobody left to tell that there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "{line}");
+}
 
 /// Runs the command line and says how it ended.
 pub fn main() -> ExitCode {
@@ -124,7 +150,7 @@ pub fn main() -> ExitCode {
         }
     };
     let exit = run(cli.command).unwrap_or_else(|failure| {
-        eprintln!("silta: {}", failure.message);
+        note!("silta: {}", failure.message);
         failure.exit
     });
     ExitCode::from(exit as u8)

@@ -65,13 +65,13 @@ pub(super) async fn run(args: &Args) -> Outcome {
         .await?;
     let receipt = answer(response).await?;
     for (outcome, count) in receipt["counts"].as_object().into_iter().flatten() {
-        println!("{outcome}: {count}");
+        say!("{outcome}: {count}");
     }
     if receipt["removed"].as_u64().is_some_and(|n| n > 0) {
-        println!("removed: {}", receipt["removed"]);
+        say!("removed: {}", receipt["removed"]);
     }
     for problem in receipt["problems"].as_array().into_iter().flatten() {
-        eprintln!("{}", problem_line(problem));
+        note!("{}", problem_line(problem));
     }
     let refused = ["refused", "contested"].iter().any(|o| receipt["counts"][o].as_u64().is_some_and(|n| n > 0));
     Ok(if refused { Exit::Partial } else { Exit::Clean })

@@ -21,14 +21,14 @@ pub(super) async fn run(args: &Args) -> Outcome {
     let path = format!("/v1/connections/{}/reconcile?wait=true", args.connection);
     let summary = args.client.post(&path, &json!({})).await?;
     if args.json {
-        println!("{summary:#}");
+        say!("{summary:#}");
     } else {
-        println!("learners: {} (answered completely: {})", summary["learners"], summary["complete"]);
-        println!("items: {} (as they should be: {})", summary["items"], summary["agreed"]);
+        say!("learners: {} (answered completely: {})", summary["learners"], summary["complete"]);
+        say!("items: {} (as they should be: {})", summary["items"], summary["agreed"]);
         for (kind, count) in summary["findings"].as_object().into_iter().flatten() {
-            println!("{kind}: {count}");
+            say!("{kind}: {count}");
         }
-        println!("repairs raised: {}", summary["repairs"]);
+        say!("repairs raised: {}", summary["repairs"]);
     }
     if let Some(failure) = summary["failure"].as_str() {
         return Err(failure.into());

@@ -22,6 +22,6 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args) -> Outcome {
     let body = if args.debts.is_empty() { json!({ "state": args.state }) } else { json!({ "debts": args.debts }) };
     let answer = args.client.post(&format!("/v1/connections/{}/retry", args.connection), &body).await?;
-    println!("raised: {}", answer["raised"]);
+    say!("raised: {}", answer["raised"]);
     Ok(Exit::Clean)
 }

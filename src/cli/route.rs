@@ -40,9 +40,9 @@ pub(super) async fn run(command: &Command) -> Outcome {
     }
     for id in ids {
         let answer = args.client.post("/v1/route", &json!({ "id": id })).await?;
-        println!("record {id}");
-        let rows = answer["routes"].as_array().cloned().unwrap_or_default();
-        println!("{}", table(&rows, &[("connection", "/connection"), ("sent", "/send"), ("why", "/why")]));
+        say!("record {id}");
+        let rows = answer["connections"].as_array().cloned().unwrap_or_default();
+        say!("{}", table(&rows, &[("connection", "/connection"), ("sent", "/send"), ("why", "/why")]));
     }
     Ok(Exit::Clean)
 }

@@ -1,10 +1,10 @@
 //! `silta sandbox`: simulated systems, each its own process with durable state.
 
-use super::{Exit, Outcome};
+use super::{Exit, Failure, Outcome};
 use clap::{Parser, Subcommand};
 use silta_virta::sandbox::{PATH, SandboxOptions};
-use std::io::Write;
-use std::path::PathBuf;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -37,6 +37,9 @@ pub(super) struct Virta {
     /// The password callers must give; any if absent.
     #[arg(long, env = "SILTA_SANDBOX_PASSWORD", hide_env_values = true)]
     password: Option<String>,
+    /// Seconds to wait for another sandbox to leave the directory.
+    #[arg(long, value_name = "SECS", default_value_t = 0)]
+    wait_secs: u64,
     /// End when standard input is closed and this many seconds have passed.
     #[arg(long, value_name = "SECS")]
     linger_secs: Option<u64>,
@@ -51,12 +54,12 @@ pub(super) async fn run(command: &Command) -> Outcome {
     for fault in &args.fault {
         options.faults.set(fault)?;
     }
+    let _lock = locked(&args.dir, Duration::from_secs(args.wait_secs)).await?;
     let listener =
         TcpListener::bind(&args.listen).await.map_err(|e| format!("cannot listen on {}: {e}", args.listen))?;
     let address = listener.local_addr()?;
     // One line that a starting process can wait for.
-    println!("http://{address}{PATH}");
-    std::io::stdout().flush()?;
+    say!("http://{address}{PATH}");
     let linger = args.linger_secs.map(Duration::from_secs);
     silta_virta::sandbox::run(options, listener, async move {
         tokio::select! {
@@ -66,6 +69,27 @@ pub(super) async fn run(command: &Command) -> Outcome {
     })
     .await?;
     Ok(Exit::Clean)
+}
+
+/// Keeps the directory for this process as long as the file is open; another one is given some time to leave it.
+async fn locked(dir: &Path, patience: Duration) -> Result<File, Failure> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    std::fs::create_dir_all(dir)?;
+    let file = File::create(dir.join("lock"))?;
+    let held = async {
+        loop {
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(PAUSE).await,
+                Err(TryLockError::Error(e)) => return Err(e),
+                Ok(()) => return Ok(()),
+            }
+        }
+    };
+    match tokio::time::timeout(patience, held).await {
+        Ok(held) => held?,
+        Err(_) => return Err(format!("another sandbox runs on {}", dir.display()).into()),
+    }
+    Ok(file)
 }
 
 /// Ends some time after standard input was closed: whoever started this process is gone.

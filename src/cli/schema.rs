@@ -26,11 +26,11 @@ pub(super) fn run(command: &Command) -> Outcome {
             settings.ok_or_else(|| Failure::usage(format!("{name} has no connections")))?()
         }
     };
-    println!("{:#}", schema.as_value());
+    say!("{:#}", schema.as_value());
     Ok(Exit::Clean)
 }
 
 pub(super) fn openapi() -> Outcome {
-    println!("{}", http::openapi::openapi_json()?);
+    say!("{}", http::openapi::openapi_json()?);
     Ok(Exit::Clean)
 }

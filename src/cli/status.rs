@@ -2,7 +2,9 @@
 
 use super::client::{Client, table};
 use super::{Exit, Outcome};
+use crate::env::{Clock, SystemClock};
 use clap::Parser;
+use serde_json::json;
 
 /// Show the connections of a gateway.
 #[derive(Debug, Parser)]
@@ -25,25 +27,33 @@ pub(super) async fn run(args: &Args) -> Outcome {
         return Ok(if args.client.ready().await { Exit::Clean } else { Exit::Failed });
     }
     let answer = args.client.get("/v1/connections").await?;
+    let mut connections = answer["connections"].as_array().cloned().unwrap_or_default();
+    let now = SystemClock.now();
+    let mut oldest = 0;
+    for connection in &mut connections {
+        if let Some(since) = connection["oldest_debt"].as_i64() {
+            let age = (now - since).max(0) / 1_000_000;
+            oldest = oldest.max(age);
+            connection["oldest_debt_secs"] = age.into();
+        }
+    }
     if args.json {
-        println!("{answer:#}");
+        say!("{:#}", json!({ "connections": connections }));
     } else {
-        let rows = answer["connections"].as_array().cloned().unwrap_or_default();
         let columns = [
             ("connection", "/name"),
             ("tenant", "/tenant"),
             ("adapter", "/adapter"),
-            ("state", "/state"),
+            ("may send", "/usable"),
             ("backlog", "/backlog"),
             ("oldest s", "/oldest_debt_secs"),
-            ("refused", "/refused"),
+            ("refused", "/debts/refused"),
             ("held loads", "/held_loads"),
-            ("success", "/success_rate"),
+            ("sends today", "/attempts"),
+            ("accepted", "/accepted"),
         ];
-        println!("{}", table(&rows, &columns));
+        say!("{}", table(&connections, &columns));
     }
-    let oldest =
-        answer["connections"].as_array().into_iter().flatten().filter_map(|c| c["oldest_debt_secs"].as_u64()).max();
-    let late = args.max_age.is_some_and(|limit| oldest.is_some_and(|age| age > limit));
+    let late = args.max_age.is_some_and(|limit| i64::try_from(limit).is_ok_and(|limit| oldest > limit));
     Ok(if late { Exit::Partial } else { Exit::Clean })
 }

@@ -59,7 +59,7 @@ pub(super) async fn run(command: &Command) -> Outcome {
             if !ledger.revoke_token(&args.name, SystemClock.now()).await? {
                 return Err(format!("there is no token {}", args.name).into());
             }
-            println!("revoked: {}", args.name);
+            say!("revoked: {}", args.name);
             Ok(Exit::Clean)
         }
     }
@@ -85,7 +85,7 @@ async fn create(args: &Create) -> Outcome {
     let now = SystemClock.now();
     let expires = args.days.map(|days| now + i64::from(days) * DAY);
     let new = NewToken { name: args.name.clone(), role, tenant: args.tenant.clone(), kinds, expires };
-    println!("{}", access::create(&ledger, &Rng::from_system(), now, new).await?);
+    say!("{}", access::create(&ledger, &Rng::from_system(), now, new).await?);
     Ok(Exit::Clean)
 }
 
@@ -107,6 +107,6 @@ async fn list(config: &ConfigFile) -> Outcome {
         let kinds = if kinds.is_empty() { all() } else { kinds.join(", ") };
         table.add_row([token.name.to_string(), token.role.name().to_owned(), tenant, kinds, state.to_owned()]);
     }
-    println!("{table}");
+    say!("{table}");
     Ok(Exit::Clean)
 }

@@ -94,8 +94,8 @@ pub(super) async fn run(args: &Args) -> Outcome {
     let token = token(&gateway, &dir).await?;
     let running = Running::start(gateway.clone()).await?;
     let address = running.address;
-    println!("Gateway and console: http://{address}/   (log in with the token in {})", token_file(&dir).display());
-    println!("Simulated national store: {}\n", store.url());
+    say!("Gateway and console: http://{address}/   (log in with the token in {})", token_file(&dir).display());
+    say!("Simulated national store: {}\n", store.url());
     let plot = plot::Plot { gateway: gateway.clone(), store: &store, address, token };
     let played = tokio::select! {
         played = tokio::time::timeout(Duration::from_secs(args.patience_secs), plot.play()) => Some(played),
@@ -106,11 +106,11 @@ pub(super) async fn run(args: &Args) -> Outcome {
         Some(Err(_)) => Err(Failure::from("not consistent in time; the console tells what is left")),
         Some(Ok(Err(failure))) => Err(failure),
         Some(Ok(Ok(()))) => {
-            println!(
+            say!(
                 "\nEverything is consistent: what every institution awarded is in the store, proved by reading it back."
             );
             if !args.once {
-                println!("Look around at http://{address}/ — Ctrl-C ends the demo.");
+                say!("Look around at http://{address}/ — Ctrl-C ends the demo.");
                 super::stopped().await;
             }
             Ok(Exit::Clean)

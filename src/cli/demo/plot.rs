@@ -28,7 +28,7 @@ impl Plot<'_> {
     pub(super) async fn play(&self) -> Result<(), Failure> {
         let done: u32 = self.gateway.ledger.fact(PROGRESS).await?.and_then(|n| n.parse().ok()).unwrap_or(0);
         if done > 0 {
-            println!("Going on after step {done}.");
+            say!("Going on after step {done}.");
         }
         for step in done + 1..=STEPS {
             match step {
@@ -44,21 +44,21 @@ impl Plot<'_> {
     }
 
     async fn first_push(&self) -> Result<(), Failure> {
-        println!("1. Four institutions push their records.");
+        say!("1. Four institutions push their records.");
         for institution in &INSTITUTIONS {
             self.push(institution.code, institution.document).await?;
         }
-        println!(
+        say!(
             "   The first load of a connection would replace whatever the store holds, so each waits for an operator."
         );
         self.consistent().await
     }
 
     async fn corrections(&self) -> Result<(), Failure> {
-        println!("2. Corrections arrive.");
+        say!("2. Corrections arrive.");
         for institution in &INSTITUTIONS {
             if let Some(correction) = institution.correction {
-                println!("   {}: {}.", institution.name, institution.happens);
+                say!("   {}: {}.", institution.name, institution.happens);
                 self.push(institution.code, correction).await?;
             }
         }
@@ -66,7 +66,7 @@ impl Plot<'_> {
     }
 
     async fn damage(&self) -> Result<(), Failure> {
-        println!(
+        say!(
             "3. The store misbehaves: it changes one row silently, loses another, and answers one call in four with 503."
         );
         let started = self.gateway.now();
@@ -85,7 +85,7 @@ impl Plot<'_> {
     }
 
     async fn settle(&self) -> Result<(), Failure> {
-        println!("4. The store is well again; everything is read back once more.");
+        say!("4. The store is well again; everything is read back once more.");
         self.store.harm(&json!({ "unavailable": 0.0 })).await?;
         self.reconcile_all().await?;
         self.consistent().await
@@ -102,9 +102,9 @@ impl Plot<'_> {
         let receipt: Value = super::super::client::answer(answer).await?;
         let counts: Vec<String> =
             receipt["counts"].as_object().into_iter().flatten().map(|(outcome, n)| format!("{n} {outcome}")).collect();
-        println!("   {tenant}: {}", counts.join(", "));
+        say!("   {tenant}: {}", counts.join(", "));
         for problem in receipt["problems"].as_array().into_iter().flatten() {
-            println!("      told the sender: {}", problem["message"].as_str().unwrap_or_default());
+            say!("      told the sender: {}", problem["message"].as_str().unwrap_or_default());
         }
         Ok(())
     }
@@ -126,10 +126,10 @@ impl Plot<'_> {
             told += 1;
             let step = journey::finding(&self.gateway, finding);
             let evidence = step.evidence.ok_or("evidence cannot be opened")?;
-            println!("   found at {}: {} — {}", step.connection, step.kind.name(), evidence.proposal);
+            say!("   found at {}: {} — {}", step.connection, step.kind.name(), evidence.proposal);
             for field in evidence.fields {
                 let show = |v: Option<Value>| v.map_or_else(|| "nothing".to_owned(), |v| v.to_string());
-                println!("      {}: sent {}, there {}", field.path, show(field.left), show(field.right));
+                say!("      {}: sent {}, there {}", field.path, show(field.left), show(field.right));
             }
         }
         Ok(told)
@@ -143,7 +143,7 @@ impl Plot<'_> {
                 settled &= self.connection_settled(&connection.config.name).await?;
             }
             if settled {
-                println!("   consistent.");
+                say!("   consistent.");
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -152,7 +152,7 @@ impl Plot<'_> {
 
     async fn connection_settled(&self, name: &str) -> Result<bool, Failure> {
         for load in self.gateway.ledger.loads(Some(name), true, 10).await? {
-            println!("   held at {name}: {}. Released.", load.reason);
+            say!("   held at {name}: {}. Released.", load.reason);
             rule(&self.gateway, load.id, Ruling::Release, "demo").await?;
         }
         let figures = self.gateway.ledger.figures(name, 0).await?;

@@ -20,7 +20,8 @@ impl Store {
     /// new one waits for the directory.
     pub(super) async fn start(dir: &Path) -> Result<Self, Failure> {
         let mut process = Command::new(std::env::current_exe()?)
-            .args(["sandbox", "virta", "--listen", "127.0.0.1:0", "--poll-ms", "200", "--linger-secs", "2", "--dir"])
+            .args(["sandbox", "virta", "--listen", "127.0.0.1:0", "--poll-ms", "200"])
+            .args(["--linger-secs", "2", "--wait-secs", "15", "--dir"])
             .arg(dir)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -5,7 +5,7 @@ use crate::adapter::{
     Reading, Unreadable,
 };
 use crate::canonical::{diff, record_form};
-use crate::fidelity::{Loss, apply};
+use crate::fidelity::{Change, Loss, apply};
 use crate::mapping::Mappings;
 use crate::problem::{Problem, Severity};
 use crate::record::{Body, Record, RecordKey};
@@ -226,7 +226,8 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Items that stand in one document say the same as alone, and a refused one leaves no trace.
+    /// Items that stand in one document say the same as alone, and a refused one leaves no trace but what others of
+    /// the document declare to have added under its key.
     fn together(
         &self,
         plans: &[ItemPlan],
@@ -241,7 +242,8 @@ impl<'a> Bench<'a> {
         for plan in plans {
             let of_item =
                 |all: &[Record]| -> Vec<Record> { all.iter().filter(|r| r.head.key == plan.root).cloned().collect() };
-            let alone = projections.get(&plan.root).map(|p| of_item(p)).unwrap_or_default();
+            let mut alone = projections.get(&plan.root).map(|p| of_item(p)).unwrap_or_default();
+            alone.extend(added(&together.losses, &plan.root)?);
             let here = of_item(&found.records);
             if forms(&alone) != forms(&here) {
                 let how = differences(&alone, &here);
@@ -322,6 +324,12 @@ fn members(plan: &ItemPlan, records: &[Record]) -> Result<Vec<Record>, String> {
         Some(first) if first.head.key == plan.root => Ok(item),
         _ => Err(bad("the first member is not the root")),
     }
+}
+
+/// The records that losses declare to have added under a key.
+fn added(losses: &[Loss], key: &RecordKey) -> Result<Vec<Record>, String> {
+    let adds = |l: &&Loss| l.key == *key && l.path.is_empty() && matches!(l.change, Change::Added(_));
+    apply(&losses.iter().filter(adds).cloned().collect::<Vec<_>>(), &[]).map_err(|e| format!("together: {e}"))
 }
 
 /// Canonical forms as a sorted multiset.

@@ -28,7 +28,7 @@ pub(super) struct Input<'i> {
     before: u64,
     /// Up to where in the chunk lines are counted, and how many there are up to there.
     counted: Cell<(usize, u64)>,
-    /// There is a character in the chunk that XML does not allow, or was in an earlier one.
+    /// There may be a character in the chunk that XML does not allow, or in an earlier one.
     suspicious: bool,
     /// Where the current token began, and how long it may be.
     token: u64,
@@ -115,7 +115,7 @@ impl<'i> Input<'i> {
             Source::Recoded(source) => source.read(&mut self.chunk)?,
         };
         self.rest = 0..length;
-        self.suspicious |= has_controls(&self.chunk[..length]);
+        self.suspicious |= is_suspicious(&self.chunk[..length]);
         Ok(())
     }
 }
@@ -125,9 +125,18 @@ pub(super) fn count_lines(bytes: &[u8]) -> u64 {
     bytes.chunks(255).map(|few| u64::from(few.iter().fold(0u8, |n, b| n + u8::from(*b == b'\n')))).sum()
 }
 
-/// True if there is a control character that XML does not allow.
-pub(super) fn has_controls(bytes: &[u8]) -> bool {
-    bytes.iter().fold(false, |bad, b| bad | ((*b < 0x20) & (*b != b'\t') & (*b != b'\n') & (*b != b'\r')))
+/// True if there may be a character that XML does not allow: a control character, U+FFFE or U+FFFF.
+fn is_suspicious(bytes: &[u8]) -> bool {
+    bytes.iter().fold(false, |bad, b| bad | is_control(*b) | (*b == 0xEF))
+}
+
+/// True if there is a character that XML does not allow, in UTF-8.
+pub(super) fn has_illegal(bytes: &[u8]) -> bool {
+    bytes.iter().any(|b| is_control(*b)) || bytes.windows(3).any(|w| matches!(w, [0xEF, 0xBF, 0xBE | 0xBF]))
+}
+
+fn is_control(b: u8) -> bool {
+    (b < 0x20) & (b != b'\t') & (b != b'\n') & (b != b'\r')
 }
 
 /// The declaration of a document, if it has one that is readable as ASCII.

@@ -466,15 +466,5 @@ fn too_large(element: &'static str, line: u64) -> Problem {
     Problem::error("record_too_large", "it is larger than a record may be and was not taken").at(element).on_line(line)
 }
 
-/// Decodes any bytes as a document: what fuzzing calls. Nothing it finds is kept, and nothing makes it panic.
-#[cfg(any(test, feature = "sandbox"))]
-pub fn fuzz(bytes: &[u8]) {
-    let limits = Limits { bytes: 1 << 20, depth: 32, record_bytes: 1 << 16, problems: 100 };
-    let probed = probe(&mut &*bytes, &limits);
-    let ctx = DecodeContext { tenant: "t".into(), source: "s".into(), limits };
-    let decoded = decode(&mut &*bytes, &ctx, &mut |_| Ok(()));
-    assert_eq!(probed.is_ok(), decoded.is_ok(), "probing and decoding disagree: {probed:?} {decoded:?}");
-}
-
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! A bounded, well-formed stream of tags and text with line numbers.
 
-use super::input::{Input, count_lines, has_controls};
+use super::input::{Input, count_lines, has_illegal};
 use crate::shape::name_key;
 use quick_xml::XmlVersion;
 use quick_xml::escape::resolve_predefined_entity;
@@ -60,6 +60,8 @@ pub(super) struct Xml<'i> {
     tag: Tag,
     /// The local name starts here in the tag.
     local: usize,
+    /// Prefixes that open elements declare, with the depth of each.
+    prefixes: Vec<(usize, String)>,
     /// Text read since it was last cleared.
     pub(super) text: String,
     /// [`name_key`] of the start tag.
@@ -81,6 +83,7 @@ impl<'i> Xml<'i> {
             reader,
             tag: Tag { bytes: Vec::with_capacity(1024), name: 0 },
             local: 0,
+            prefixes: Vec::new(),
             text: String::with_capacity(1024),
             key: 0,
             depth: 0,
@@ -126,6 +129,7 @@ impl<'i> Xml<'i> {
                 Ok(Event::Text(text)) => match (self.depth, text.xml10_content()) {
                     (0, text) if !text.trim_matches(is_space).is_empty() => Some(Fault::Outside),
                     (0, _) => continue,
+                    (_, text) if text.contains('>') && text.contains("]]>") => Some(Fault::Syntax),
                     (_, text) => {
                         self.text.push_str(&text);
                         None
@@ -154,7 +158,7 @@ impl<'i> Xml<'i> {
                 }
                 Ok(Event::Eof) if self.depth > 0 => Some(Fault::Truncated),
                 Ok(Event::Eof) if !self.rooted => Some(Fault::Empty),
-                Ok(Event::Eof) => return Ok(Token::Eof),
+                Ok(Event::Eof) => return self.checked(Token::Eof),
                 Ok(Event::DocType(_)) => Some(Fault::Dtd),
                 Ok(Event::Decl(_)) if !first => Some(Fault::Declaration),
                 Ok(Event::Decl(_) | Event::Comment(_) | Event::PI(_)) => {
@@ -183,13 +187,38 @@ impl<'i> Xml<'i> {
         if !named {
             return Err(self.fault(Fault::Syntax));
         }
+        self.bind()?;
         self.checked(Token::Start)
+    }
+
+    /// Notes the prefixes that the start tag declares, and checks that those it uses are declared.
+    fn bind(&mut self) -> Result<(), Halt> {
+        while self.prefixes.last().is_some_and(|(depth, _)| *depth >= self.depth) {
+            self.prefixes.pop();
+        }
+        let mut used = Vec::new();
+        if self.tag.bytes.get(1 + self.tag.name..).is_some_and(|attributes| attributes.contains(&b':')) {
+            let (tag, mut declared) = (self.take_tag(), Vec::new());
+            self.attributes(&tag, |name, value| {
+                match name.split_once(':') {
+                    Some(("xmlns", prefix)) if !value.is_empty() => declared.push((self.depth, prefix.to_owned())),
+                    Some((prefix, _)) => used.push(prefix.to_owned()),
+                    None => {}
+                }
+                Ok(())
+            })?;
+            self.put_tag(tag);
+            self.prefixes.append(&mut declared);
+        }
+        let known = |prefix: &[u8]| prefix == b"xml" || self.prefixes.iter().any(|(_, p)| p.as_bytes() == prefix);
+        let bound = (self.local == 1 || known(self.prefix())) && used.iter().all(|prefix| known(prefix.as_bytes()));
+        if bound { Ok(()) } else { Err(self.fault(Fault::Prefix)) }
     }
 
     /// Checks what holds for every token.
     fn checked(&self, token: Token) -> Result<Token, Halt> {
         let bytes = &self.tag.bytes;
-        if self.reader.get_ref().is_suspicious() && has_controls(bytes) {
+        if self.reader.get_ref().is_suspicious() && has_illegal(bytes) {
             return Err(self.fault(Fault::Character));
         }
         if self.position() > self.limits.bytes {
@@ -319,6 +348,7 @@ enum Fault {
     Syntax,
     Tags,
     Attribute,
+    Prefix,
     Reference,
     Character,
     Encoding,
@@ -353,6 +383,7 @@ impl Fault {
             Self::Syntax => ("malformed", "not well-formed XML"),
             Self::Tags => ("malformed", "an end tag does not match its start tag"),
             Self::Attribute => ("malformed", "an attribute is not well formed"),
+            Self::Prefix => ("malformed", "a namespace prefix is not declared"),
             Self::Reference => ("malformed", "a reference names no character and no predefined entity"),
             Self::Character => ("malformed", "a character that XML does not allow"),
             Self::Encoding => ("bad_encoding", "bytes that are not text in the document's encoding"),

@@ -1,0 +1,11 @@
+//! The `silta` command as its users meet it: processes, streams, exit codes, signals.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
+
+mod cli;
+mod demo;
+mod listener;
+mod peers;
+mod process;
+mod serve;
+mod site;
