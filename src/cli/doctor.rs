@@ -1,6 +1,6 @@
 //! `silta doctor`: a configuration and its store, checked.
 
-use super::open::{ConfigFile, ledger, vault};
+use super::open::{ConfigFile, fits, ledger, vault};
 use super::{Exit, Failure, Outcome};
 use crate::config::Config;
 use crate::env::{Rng, SystemClock};
@@ -48,6 +48,7 @@ async fn store(config: &Config) -> Result<String, Failure> {
     if let Some(damage) = ledger.integrity().await?.first() {
         return Err(format!("the store is damaged: {damage}").into());
     }
+    fits(&ledger, &vault(config, false, Rng::from_system())?).await?;
     let tokens = ledger.tokens().await?.len();
     Ok(format!(": whole, {tokens} tokens"))
 }

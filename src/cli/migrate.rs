@@ -1,6 +1,6 @@
 //! `silta migrate`: the store brought to this version's form.
 
-use super::open::{ConfigFile, ledger, vault};
+use super::open::{ConfigFile, fits, ledger, vault};
 use super::{Exit, Outcome};
 use crate::env::Rng;
 use clap::Parser;
@@ -18,7 +18,7 @@ pub(super) async fn run(args: &Args) -> Outcome {
     let ledger = ledger(&config, true).await?;
     let steps = ledger.pending_migrations().await?;
     ledger.migrate().await?;
-    vault(&config, fresh, Rng::from_system())?;
+    fits(&ledger, &vault(&config, fresh, Rng::from_system())?).await?;
     say!("{}", if steps.is_empty() { "nothing to do".to_owned() } else { format!("taken: {}", steps.join(", ")) });
     Ok(Exit::Clean)
 }

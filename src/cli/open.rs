@@ -4,6 +4,7 @@ use super::Failure;
 use crate::config::Config;
 use crate::env::{Rng, SystemClock};
 use crate::gateway::{Gateway, Parts};
+use crate::ledger::Access;
 use crate::ledger::sqlite::SqliteLedger;
 use crate::registry;
 use crate::vault::Vault;
@@ -40,6 +41,18 @@ pub(super) fn vault(config: &Config, create: bool, rng: Rng) -> Result<Vault, Fa
     Ok(Vault::open(&config.vault.key_file, create, rng)?)
 }
 
+/// Checks that a store and a key belong together; a new store takes the key it is first opened with. Under another key
+/// nothing kept could be read, and everything sent again would be taken as new.
+pub(super) async fn fits(ledger: &SqliteLedger, vault: &Vault) -> Result<(), Failure> {
+    const FACT: &str = "vault.key";
+    let mark: String = vault.lookup("", FACT).0.iter().map(|byte| format!("{byte:02x}")).collect();
+    match ledger.fact(FACT).await? {
+        Some(known) if known == mark => Ok(()),
+        Some(_) => Err("the key file is not the one the store was made with".into()),
+        None => Ok(ledger.set_fact(FACT, &mark).await?),
+    }
+}
+
 /// Opens everything and puts the gateway together. A new store is made if there is none; an older one must be migrated
 /// first.
 pub(super) async fn gateway(config: Config) -> Result<Arc<Gateway>, Failure> {
@@ -52,6 +65,7 @@ pub(super) async fn gateway(config: Config) -> Result<Arc<Gateway>, Failure> {
         return Err("the store is of an older version; run `silta migrate` first".into());
     }
     let vault = vault(&config, fresh, rng.clone())?;
+    fits(&ledger, &vault).await?;
     let mappings = registry::mappings(config.mappings.directory.as_deref())?;
     let parts = Parts {
         ledger: Arc::new(ledger),
@@ -62,4 +76,26 @@ pub(super) async fn gateway(config: Config) -> Result<Arc<Gateway>, Failure> {
         mappings: Arc::new(mappings),
     };
     Ok(Arc::new(Gateway::new(config, parts)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_store_opens_only_with_the_key_it_was_made_with() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = |name: &str| dir.path().join(name).display().to_string();
+        let config = |key: &str| {
+            let text = format!("[store]\nurl = 'sqlite:{}'\n[vault]\nkey_file = '{}'", file("silta.db"), file(key));
+            Config::from_toml(&text).expect("a configuration")
+        };
+        drop(gateway(config("ours")).await.map_err(|e| e.message).expect("a new store"));
+        drop(gateway(config("ours")).await.map_err(|e| e.message).expect("the same store"));
+        std::fs::write(file("another"), "ab".repeat(32)).expect("writes");
+        let refused = gateway(config("another")).await.err().expect("another key").message;
+        assert_eq!(refused, "the key file is not the one the store was made with");
+        let missing = gateway(config("missing")).await.err().expect("no key").message;
+        assert!(missing.contains("cannot be used") && !dir.path().join("missing").exists(), "{missing}");
+    }
 }
