@@ -176,6 +176,8 @@ fn synthetic() -> Vec<Record> {
             "eqf_level": {"scheme": "eqf", "value": "6"}, "nqf_levels": [concept("qdr", "c_2d1fde14")], "cycle": {"scheme": "qf-ehea", "value": "1"},
             "assessments": [{"assessment_type": concept("assessment", "6e6cb2cc78"), "mode": concept("learning-assessment", "920fbb3cbe"),
                 "supervision": concept("supervision-verification", "70be69aaf9")}, {"assessment_type": concept("assessment", "4f03b91c0e")}],
+            "quality_assurance": [{"accreditation_type": concept("accreditation", "bb4618238e"), "title": fi("Auditointi"),
+                "agent": fi("Arviointikeskus"), "agent_country": {"scheme": "virta:maa", "value": "246"}, "link": "https://example.org/qa"}],
             "modes": [concept("learning-assessment", "e92d221e4d")], "learning_setting": concept("learning-setting", "6fd4685715"),
             "stackability": {"partial": true}})),
         ),
@@ -220,6 +222,13 @@ fn whatever_records_say_conforms_to_the_upload_shapes() {
     }
     .codes("/*/language", "virta:kieli", &["fi", "sv", "20"])
     .codes("/learner/citizenships/*", "virta:maa", &["246", "999"])
+    .codes(
+        "/attainment/quality_assurance/*/accreditation_type",
+        "http://data.europa.eu/snb/accreditation/25831c2",
+        &["http://data.europa.eu/snb/accreditation/bb4618238e"],
+    )
+    .codes("/attainment/quality_assurance/*/agent_country", "virta:maa", &["246", "752"])
+    .sometimes("/attainment/quality_assurance/*/*", 0.8)
     .always("/*/title")
     .adjust(|record: &mut Record| {
         let known = Some(Coded::new("virta:organisaatio", "10122"));
@@ -304,6 +313,7 @@ fn all_kept(records: &[Record], written: &[u8], refused: &[Refused]) -> usize {
 fn every_mapped_value_is_in_the_official_list() {
     let Some(vocabularies) = shared_dir("schemas/elm/vocab") else { return };
     for (list, file) in [
+        ("accreditation", "europass-accreditation-types"),
         ("assessment", "europass-learning-assessment-types"),
         ("country", "country"),
         ("education-credit", "credit-points"),

@@ -137,9 +137,16 @@ pub(crate) static TABLE: &[LossRule] = &[
     rule(
         "quality_assurance",
         ATTAINMENT,
-        "/body/quality_assurance",
-        "always",
-        "the shapes demand the accrediting agent's country",
+        "/body/quality_assurance/*",
+        "its type, title, agent or the agent's country is missing or without a counterpart",
+        "an accreditation needs all four",
+    ),
+    rule(
+        "quality_assurance_link",
+        ATTAINMENT,
+        "/body/quality_assurance/*/link",
+        "the link is not an absolute web address",
+        "a web resource is named by one",
     ),
     rule("stackability_note", ATTAINMENT, "/body/stackability/note", "always", NO_PLACE),
     rule(

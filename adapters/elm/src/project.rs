@@ -9,8 +9,8 @@ use silta_adapter::fidelity::Loss;
 use silta_adapter::mapping::CodeList;
 use silta_adapter::problem::{Fixer, Problem, Severity};
 use silta_adapter::record::{
-    Activity, Assessment, Attainment, Body, Coded, Duration, Extensions, FieldShare, Head, Learner, LearningOutcome,
-    Record, Set, Text, Texts,
+    Accreditation, Activity, Assessment, Attainment, Body, Coded, Duration, Extensions, FieldShare, Head, Learner,
+    LearningOutcome, Record, Set, Text, Texts,
 };
 
 /// An item as the format holds it.
@@ -139,7 +139,6 @@ impl<'c> Projector<'_, 'c> {
         self.losses.drop(&mut a.country, "/body/country", "country");
         self.losses.drop_all(&mut a.organisations, "/body/organisations", "organisations");
         self.losses.drop(&mut a.research, "/body/research", "research");
-        self.losses.drop_all(&mut a.quality_assurance, "/body/quality_assurance", "quality_assurance");
         self.code(&mut a.achievement_type, "learning-opportunity", "/body/achievement_type");
         self.code(&mut a.language, "language", "/body/language");
         self.code(&mut a.eqf_level, "eqf", "/body/eqf_level");
@@ -149,6 +148,7 @@ impl<'c> Projector<'_, 'c> {
         self.fields(&mut a.fields_of_study);
         self.outcomes(&mut a.learning_outcomes);
         self.assessments(a);
+        self.quality_assurance(&mut a.quality_assurance);
         keep(&mut a.links, |nth, link| {
             let fits = terms::is_iri(link);
             if !fits {
@@ -230,6 +230,30 @@ impl<'c> Projector<'_, 'c> {
                 self.losses.added(format!("{path}/title"), &assessment.title, "untitled_assessment");
             }
         }
+    }
+
+    fn quality_assurance(&mut self, assurances: &mut Set<Accreditation>) {
+        let (types, countries) = (self.list("accreditation"), self.list("country"));
+        let means =
+            |code: &Option<Coded>, list| code.as_ref().is_some_and(|c| !matches!(meaning(list, c), Meaning::None));
+        keep(assurances, |nth, assurance| {
+            let path = format!("/body/quality_assurance/{nth}");
+            let said = !assurance.title.is_empty() && !assurance.agent.is_empty();
+            if !(said && means(&assurance.accreditation_type, types) && means(&assurance.agent_country, countries)) {
+                if !canonical::of(assurance).is_null() {
+                    self.losses.dropped(path, "quality_assurance");
+                }
+                return false;
+            }
+            self.texts(&mut assurance.title, &format!("{path}/title"));
+            self.texts(&mut assurance.agent, &format!("{path}/agent"));
+            self.code(&mut assurance.accreditation_type, "accreditation", &format!("{path}/accreditation_type"));
+            self.code(&mut assurance.agent_country, "country", &format!("{path}/agent_country"));
+            if assurance.link.as_deref().is_some_and(|link| !terms::is_iri(link)) {
+                self.losses.drop(&mut assurance.link, &format!("{path}/link"), "quality_assurance_link");
+            }
+            true
+        });
     }
 
     fn awarding_body(&mut self, body: Option<&Coded>) {

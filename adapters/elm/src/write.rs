@@ -293,16 +293,22 @@ impl<'a, 'c> Writer<'a, 'c> {
         self.node("identifier", "Identifier");
         self.json.key("notation").string(&institution.code).key("schemeName").string(terms::ORGANISATION);
         self.end();
+        let country = self.list("country").meaning("iso-3166-1-alpha-2", &institution.country);
+        self.location(country.map(|country| country.value.as_str()));
+        self.end();
+    }
+
+    /// Where an organisation is: its country, a value of the list.
+    fn location(&mut self, country: Option<&str>) {
         self.json.key("location");
         self.node("location", "Location");
         self.json.key("address");
         self.node("address", "Address");
         let countries = self.list("country");
-        if let Some(country) = countries.meaning("iso-3166-1-alpha-2", &institution.country) {
+        if let Some(country) = country {
             self.json.key("countryCode");
-            self.concept(&country.value, &countries.scheme, countries);
+            self.concept(country, &countries.scheme, countries);
         }
-        self.end();
         self.end();
         self.end();
     }

@@ -126,11 +126,18 @@ fn rich() -> Value {
              "supervision": {"scheme": "http://data.europa.eu/snb/supervision-verification/25831c2", "value": "http://data.europa.eu/snb/supervision-verification/c598449d64"}}],
         "modes": [{"scheme": "http://data.europa.eu/snb/learning-assessment/25831c2", "value": "http://data.europa.eu/snb/learning-assessment/920fbb3cbe"}],
         "learning_setting": {"scheme": "http://data.europa.eu/snb/learning-setting/25831c2", "value": "http://data.europa.eu/snb/learning-setting/6fd4685715"},
-        "quality_assurance": [{"title": [{"value": "Audit"}]}],
+        "quality_assurance": audits(),
         "entry_requirements": [{"lang": "en", "value": "Programming"}],
         "stackability": {"partial": true, "note": [{"value": "A degree"}]},
         "extensions": {"virta": {"x": 1}, "virta.document": {"order": 3}}
     })
+}
+
+/// Quality assurance that is carried, but for its link, and one that cannot be.
+fn audits() -> Value {
+    json!([{"title": [{"value": "Audit"}]}, {"title": [{"lang": "en", "value": "Audit of quality"}],
+            "accreditation_type": {"scheme": "http://data.europa.eu/snb/accreditation/25831c2", "value": "http://data.europa.eu/snb/accreditation/bb4618238e"},
+            "agent": [{"lang": "en", "value": "Evaluation Centre"}], "agent_country": {"scheme": "virta:maa", "value": "246"}, "link": "not a link"}])
 }
 
 #[test]

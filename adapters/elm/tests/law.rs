@@ -25,6 +25,7 @@ fn vocabulary() -> Vocabulary {
         ("/attainment/assessments/*/assessment_type", "assessment", "6e6cb2cc78"),
         ("/attainment/assessments/*/supervision", "supervision-verification", "70be69aaf9"),
         ("/attainment/assessments/*/mode", "learning-assessment", "920fbb3cbe"),
+        ("/attainment/quality_assurance/*/accreditation_type", "accreditation", "bb4618238e"),
         ("/*/modes/*", "learning-assessment", "920fbb3cbe"),
         ("/activity/activity_type", "learning-activity", "efff75e10a"),
     ] {
@@ -33,6 +34,8 @@ fn vocabulary() -> Vocabulary {
     vocabulary
         .codes("/*/language", "virta:kieli", &["fi", "sv", "en", "20"])
         .codes("/learner/citizenships/*", "virta:maa", &["246", "752", "999"])
+        .codes("/attainment/quality_assurance/*/agent_country", "virta:maa", &["246", "752"])
+        .sometimes("/attainment/quality_assurance/*/*", 0.8)
         .codes("/attainment/category", "virta:opintosuorituslaji", &["1", "2", "3", "4"])
         .codes(
             "/attainment/learning_outcomes/*/skills/*",

@@ -10,7 +10,7 @@
 
 mod form;
 
-use crate::record::{Body, Record};
+use crate::record::Record;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
@@ -100,11 +100,6 @@ pub fn record_form(record: &Record) -> Value {
     form
 }
 
-/// The canonical form of a body alone: what was said, whoever said it under whichever key.
-pub fn body_form(body: &Body) -> Value {
-    of(body)
-}
-
 /// The canonical form of any value made of record types.
 pub fn of<T: Serialize + ?Sized>(value: &T) -> Value {
     // The form serialiser refuses only maps with keys that are not text, which no record type has.
@@ -176,7 +171,9 @@ fn walk(path: &mut String, left: Option<&Value>, right: Option<&Value>, out: &mu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Attainment, Coded, Credits, Period, RecordKey, RecordKind, RightState, StudyRight, Text};
+    use crate::record::{
+        Attainment, Body, Coded, Credits, Period, RecordKey, RecordKind, RightState, StudyRight, Text,
+    };
 
     fn attainment(change: impl FnOnce(&mut Attainment)) -> Record {
         let mut body = Attainment {

@@ -154,3 +154,40 @@ impl VerdictTable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROWS: &str = r#"
+        [[row]]
+        cause = "http:503"
+        verdict = "transient"
+        reason = "overloaded"
+        [[row]]
+        cause = "http:5*"
+        verdict = "uncertain"
+        fixer = "other_side"
+        reason = "failed"
+    "#;
+
+    #[test]
+    fn the_first_row_that_matches_judges() {
+        let table = format!("{ROWS}\n[[row]]\ncause = \"*\"\nverdict = \"refused\"\nreason = \"else\"");
+        let table = VerdictTable::from_toml(&table).expect("a table");
+        let judged = |cause| {
+            let judgement = table.judge(cause, None);
+            (judgement.verdict, judgement.fixer, judgement.reason)
+        };
+        assert_eq!(judged("http:503"), (Verdict::Transient, None, "overloaded".to_owned()));
+        assert_eq!(judged("http:500"), (Verdict::Uncertain, Some(Fixer::OtherSide), "failed".to_owned()));
+        assert_eq!(judged("connect"), (Verdict::Refused, None, "else".to_owned()));
+    }
+
+    #[test]
+    fn a_table_that_leaves_a_cause_open_is_refused() {
+        assert!(matches!(VerdictTable::from_toml(ROWS), Err(BadVerdictTable::NotExhaustive)));
+        assert!(matches!(VerdictTable::from_toml("row = []"), Err(BadVerdictTable::NotExhaustive)));
+        assert!(matches!(VerdictTable::from_toml("row = 1"), Err(BadVerdictTable::Shape(_))));
+    }
+}

@@ -184,6 +184,7 @@ fn compact(tree: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn patterns_match_whole_paths() {
@@ -196,6 +197,70 @@ mod tests {
             ("", "", true),
         ] {
             assert_eq!(pattern_matches(pattern, path), expected, "{pattern} {path}");
+        }
+    }
+
+    /// What applying changes to an attainment's body leaves of it.
+    fn applied(body: Value, changes: &[(&str, Change)]) -> Result<Value, NotApplicable> {
+        let line =
+            json!({ "kind": "attainment", "tenant": "t", "source": "s", "id": "A", "learner": "L", "body": body });
+        let record: Record = serde_json::from_value(line).expect("a record");
+        let key = &record.head.key;
+        let losses: Vec<Loss> = changes
+            .iter()
+            .map(|(path, change)| Loss {
+                key: key.clone(),
+                path: format!("/body{path}"),
+                change: change.clone(),
+                rule: "x".into(),
+            })
+            .collect();
+        let records = apply(&losses, std::slice::from_ref(&record))?;
+        Ok(serde_json::to_value(&records[0]).expect("serialises")["body"].clone())
+    }
+
+    #[test]
+    fn indices_stay_those_of_the_record() {
+        let drop = |path| (path, Change::Dropped);
+        let links = json!({ "links": ["a", "b", "c", "d"] });
+        let kept = applied(links, &[drop("/links/0"), drop("/links/2"), ("/links/3", Change::Became("e".into()))]);
+        assert_eq!(kept.expect("applies"), json!({ "links": ["b", "e"] }));
+    }
+
+    #[test]
+    fn what_is_added_gets_its_way_made() {
+        let add = |path, value| (path, Change::Added(value));
+        let added = applied(
+            json!({ "assessments": [{}] }),
+            &[
+                add("/credits/ects", "5".into()),
+                add("/assessments/0/title", json!([{ "value": "x" }])),
+                add("/links", json!(["a"])),
+                add("/links/-", "b".into()),
+                add("/extensions/a~1b", json!({ "c": 1 })),
+            ],
+        );
+        let expected = json!({ "credits": { "ects": "5" }, "assessments": [{ "title": [{ "value": "x" }] }],
+            "links": ["a", "b"], "extensions": { "a/b": { "c": 1 } } });
+        assert_eq!(added.expect("applies"), expected);
+    }
+
+    #[test]
+    fn a_loss_of_what_is_not_there_cannot_be_applied() {
+        for (path, change) in [
+            ("/links/1", Change::Dropped),
+            ("/links/x", Change::Dropped),
+            ("/code", Change::Dropped),
+            ("/code", Change::Became("x".into())),
+            ("/credits/ects", Change::Dropped),
+        ] {
+            let result = applied(json!({ "links": ["a"] }), &[(path, change)]);
+            assert!(matches!(result, Err(NotApplicable::NoPath(_))), "{path}: {result:?}");
+        }
+        let truth = Change::Became("x".into());
+        for (path, change) in [("/thesis", truth), ("/assessments/0/title", Change::Added(json!([])))] {
+            let result = applied(json!({ "thesis": true }), &[(path, change)]);
+            assert!(matches!(result, Err(NotApplicable::NotARecord(_))), "{path}: {result:?}");
         }
     }
 }

@@ -159,11 +159,6 @@ impl Institutions {
         self.by_code.get(code)
     }
 
-    /// All of them, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = &Institution> {
-        self.by_code.values()
-    }
-
     /// The code under which an institution's records live today: the last successor; the code itself if unknown.
     pub fn current<'a>(&'a self, code: &'a str) -> &'a str {
         let mut at = code;

@@ -17,10 +17,10 @@ macro_rules! fixture {
 /// Documents of our own, with the number of records each holds.
 const DOCUMENTS: [(&[u8], usize); 5] = [
     (fixture!("02469.xml"), 12),
-    (fixture!("02473.xml"), 0),
-    (fixture!("10126.xml"), 0),
-    (fixture!("corrections/02469.xml"), 0),
-    (fixture!("corrections/10126.xml"), 0),
+    (fixture!("02473.xml"), 6),
+    (fixture!("10126.xml"), 6),
+    (fixture!("corrections/02469.xml"), 1),
+    (fixture!("corrections/10126.xml"), 1),
 ];
 
 /// An answer of the reading service, with prefixes, references, a comment and what no record holds.

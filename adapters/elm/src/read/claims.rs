@@ -7,9 +7,9 @@ use serde_json::Value;
 use silta_adapter::canonical;
 use silta_adapter::problem::Problem;
 use silta_adapter::record::{
-    Activity, Amount, Assessment, Attainment, Body, Coded, Credits, Date, EndDate, FieldShare, Grade, GradeScale,
-    Identifier, Learner, LearningOutcome, Part, Record, RecordKey, RecordKind, ScaleGrade, Set, Stackability, Text,
-    Texts,
+    Accreditation, Activity, Amount, Assessment, Attainment, Body, Coded, Credits, Date, EndDate, FieldShare, Grade,
+    GradeScale, Identifier, Learner, LearningOutcome, Part, Record, RecordKey, RecordKind, ScaleGrade, Set,
+    Stackability, Text, Texts,
 };
 use smol_str::{SmolStr, ToSmolStr, format_smolstr};
 
@@ -121,12 +121,15 @@ fn organisation(mut node: Node<'_>) -> Coded {
         first
     });
     // Its country is a fact about the institution, which mappings know.
-    if let Some(mut address) = node.node("location").and_then(|mut location| location.node("address")) {
-        address.code("countryCode");
-    }
+    country(&mut node);
     let name = || label.first().map(|text| text.value.to_smolstr()).unwrap_or_default();
     let code = code.unwrap_or_else(|| Coded::new(LEGAL_NAME, name()));
     Coded { label, ..code }
+}
+
+/// The country of an organisation.
+fn country(node: &mut Node<'_>) -> Option<Coded> {
+    node.node("location")?.node("address")?.code("countryCode")
 }
 
 impl Reader<'_> {
@@ -327,6 +330,18 @@ fn specification(mut spec: Node<'_>, body: &mut Attainment, awarded: &Awarded) {
     body.nqf_levels = spec.codes("nqfLevel");
     let partial = spec.boolean("isPartialQualification");
     body.stackability = partial.map(|partial| Stackability { partial: Some(partial), note: Texts::default() });
+    body.quality_assurance = spec.nodes("accreditation").into_iter().map(accreditation).collect();
+}
+
+fn accreditation(mut node: Node<'_>) -> Accreditation {
+    let mut agent = node.node("accreditingAgent");
+    Accreditation {
+        accreditation_type: node.code("dcType"),
+        title: node.texts("title"),
+        agent: agent.as_mut().map(|agent| agent.texts("legalName")).unwrap_or_default(),
+        agent_country: agent.as_mut().and_then(country),
+        link: node.node("homepage").and_then(|mut page| page.string("contentURL")),
+    }
 }
 
 fn outcome(mut node: Node<'_>) -> LearningOutcome {

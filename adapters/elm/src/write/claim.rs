@@ -5,7 +5,8 @@ use crate::compose::Claim;
 use crate::project::graded;
 use crate::terms::{self, CATEGORY, DEGREE, ESCO_SKILLS, SHORT_PROGRAMME};
 use silta_adapter::record::{
-    Activity, Amount, Assessment, Attainment, Body, Coded, Date, Grade, Head, LearningOutcome, RecordKey, Text, Texts,
+    Accreditation, Activity, Amount, Assessment, Attainment, Body, Coded, Date, Grade, Head, LearningOutcome,
+    RecordKey, Text, Texts,
 };
 use smol_str::SmolStr;
 use std::ops::Range;
@@ -152,11 +153,7 @@ impl Writer<'_, '_> {
         self.note("entryRequirement", &a.entry_requirements);
         self.note("learningOutcomeSummary", &a.learning_outcome_summary);
         self.array("learningOutcome", &a.learning_outcomes, |w, outcome| w.outcome(outcome));
-        self.array("homepage", &a.links, |w, link| {
-            w.node("webResource", "WebResource");
-            w.json.key("contentURL").string(link);
-            w.end();
-        });
+        self.array("homepage", &a.links, |w, link| w.web_resource(link));
         let graded = graded(a);
         let others = a.assessments.iter().enumerate().filter(|(nth, _)| Some(*nth) != graded);
         self.array("provenBy", others, |w, (_, assessment)| {
@@ -170,7 +167,30 @@ impl Writer<'_, '_> {
             if let Some(partial) = a.stackability.as_ref().and_then(|s| s.partial) {
                 self.json.key("isPartialQualification").boolean(partial);
             }
+            self.array("accreditation", &a.quality_assurance, |w, assurance| w.accreditation(assurance));
         }
+        self.end();
+    }
+
+    fn web_resource(&mut self, link: &str) {
+        self.node("webResource", "WebResource");
+        self.json.key("contentURL").string(link);
+        self.end();
+    }
+
+    fn accreditation(&mut self, assurance: &Accreditation) {
+        self.node("accreditation", "Accreditation");
+        self.texts("title", &assurance.title);
+        self.code("dcType", assurance.accreditation_type.as_ref(), "accreditation");
+        if let Some(link) = &assurance.link {
+            self.json.key("homepage");
+            self.web_resource(link);
+        }
+        self.json.key("accreditingAgent");
+        self.node("org", "Organisation");
+        self.texts("legalName", &assurance.agent);
+        self.location(assurance.agent_country.as_ref().map(|country| country.value.as_str()));
+        self.end();
         self.end();
     }
 
@@ -273,6 +293,7 @@ fn is_qualification(a: &Attainment) -> bool {
     a.category.as_ref().is_some_and(|c| c.scheme == CATEGORY && c.value == DEGREE)
         || a.eqf_level.is_some()
         || !a.nqf_levels.is_empty()
+        || !a.quality_assurance.is_empty()
         || a.stackability.as_ref().is_some_and(|s| s.partial.is_some())
         || a.achievement_type.as_ref().is_some_and(|t| t.value == SHORT_PROGRAMME)
 }

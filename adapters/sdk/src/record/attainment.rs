@@ -277,6 +277,9 @@ pub struct Accreditation {
     /// Who assures it.
     #[serde(skip_serializing_if = "Set::is_empty")]
     pub agent: Texts,
+    /// The country of who assures it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_country: Option<Coded>,
     /// Where it can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,

@@ -1,6 +1,6 @@
 //! A right to study.
 
-use super::value::{Amount, Coded, Credits, Date, EndDate, Extensions, OrganisationRole, Period, Set, Texts};
+use super::value::{Coded, Credits, Date, EndDate, Extensions, OrganisationRole, Period, Set, Texts};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -136,11 +136,4 @@ pub struct Fee {
     pub period: Period,
     /// Amount in euros, as sent: VIRTA holds text of at most five characters, not a number.
     pub amount: SmolStr,
-}
-
-impl Fee {
-    /// The amount as a decimal, where the text is one.
-    pub fn euros(&self) -> Option<Amount> {
-        self.amount.parse().ok()
-    }
 }

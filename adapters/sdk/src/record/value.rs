@@ -357,3 +357,49 @@ impl Serialize for Extensions {
         s.serialize_newtype_struct(hint::EXTENSIONS, &self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_have_the_lexical_space_of_xs_decimal() {
+        for (text, written) in [
+            ("+5", "5"),
+            (".5", "0.5"),
+            ("5.", "5"),
+            ("-0.50", "-0.50"),
+            (" 2.500 ", "2.500"),
+            ("1234567890123456789012345678", "1234567890123456789012345678"),
+        ] {
+            assert_eq!(text.parse::<Amount>().expect(text).to_string(), written, "{text}");
+        }
+        for text in ["", "+", ".", "+-5", "--5", "1e3", "1.2.3", "5,0", "1_000", "\u{661}", "NaN", &"9".repeat(29)] {
+            assert!(text.parse::<Amount>().is_err(), "{text}");
+        }
+        assert!("0.12345678901234567890123456789".parse::<Amount>().is_err(), "nothing is rounded");
+    }
+
+    #[test]
+    fn dates_are_days_of_the_calendar_with_the_suffix_as_sent() {
+        for text in ["2011-08-10", "2012-02-29", "2011-08-10Z", "2011-08-10+03:00", "2011-08-10-14:00", "0001-01-01"] {
+            assert_eq!(text.parse::<Date>().expect(text).to_string(), text);
+        }
+        for text in [
+            "",
+            "2011-02-30",
+            "2011-8-10",
+            "2011-08-10T00:00:00",
+            "2011-08-10-14:01",
+            "2011-08-10+15:00",
+            "2011-08-10+02:60",
+            "2011-08-10z",
+            "-011-08-10",
+            "12011-08-10",
+            "2011/08/10",
+            "2011-08-1\u{e4}",
+        ] {
+            assert!(text.parse::<Date>().is_err(), "{text}");
+        }
+    }
+}
