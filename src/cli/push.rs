@@ -70,11 +70,14 @@ pub(super) async fn run(args: &Args) -> Outcome {
     if receipt["removed"].as_u64().is_some_and(|n| n > 0) {
         say!("removed: {}", receipt["removed"]);
     }
-    for problem in receipt["problems"].as_array().into_iter().flatten() {
+    let problems = receipt["problems"].as_array().map_or(&[][..], Vec::as_slice);
+    for problem in problems {
         note!("{}", problem_line(problem));
     }
+    // What could not be read has no outcome, only a problem.
+    let unread = problems.iter().any(|problem| problem["severity"] == "error");
     let refused = ["refused", "contested"].iter().any(|o| receipt["counts"][o].as_u64().is_some_and(|n| n > 0));
-    Ok(if refused { Exit::Partial } else { Exit::Clean })
+    Ok(if unread || refused { Exit::Partial } else { Exit::Clean })
 }
 
 fn problem_line(problem: &serde_json::Value) -> String {

@@ -82,6 +82,9 @@ async fn create(args: &Create) -> Outcome {
         return Err(Failure::usage("a registrar's token is for one tenant: give --tenant"));
     }
     let ledger = ledger(&config, false).await?;
+    if ledger.tokens().await?.iter().any(|token| token.name == args.name) {
+        return Err(format!("a token named {} was made before; choose another name", args.name).into());
+    }
     let now = SystemClock.now();
     let expires = args.days.map(|days| now + i64::from(days) * DAY);
     let new = NewToken { name: args.name.clone(), role, tenant: args.tenant.clone(), kinds, expires };

@@ -93,6 +93,12 @@ impl Gateway {
         ask(&format!("http://{}{path}", self.address), &self.token, body)
     }
 
+    /// Every line of the change feed.
+    pub(crate) fn feed(&self) -> Vec<Value> {
+        let feed = text(&format!("http://{}/v1/feed?limit=1000", self.address), &self.token, None);
+        feed.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
+    }
+
     /// The first connection's figures.
     pub(crate) fn figures(&self) -> Value {
         let status = self.silta(&["status", "--json"]).expect(0).out;
@@ -115,12 +121,16 @@ impl Gateway {
 
 /// Asks over HTTP: with a body it posts.
 pub(crate) fn ask(url: &str, token: &str, body: Option<Value>) -> Value {
+    serde_json::from_str(&text(url, token, body)).expect("JSON")
+}
+
+fn text(url: &str, token: &str, body: Option<Value>) -> String {
     let http = reqwest::Client::new();
     let request = match body {
         Some(body) => http.post(url).json(&body),
         None => http.get(url),
     };
-    let asked = async { request.bearer_auth(token).send().await?.error_for_status()?.json().await };
+    let asked = async { request.bearer_auth(token).send().await?.error_for_status()?.text().await };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(asked).expect("an answer")
 }
