@@ -12,7 +12,7 @@ use silta_adapter::adapter::{
     Adapter, DecodeContext, Decoded, DocumentWriter, Encode, EncodeContext, Grouping, Limits, NotWritten, Registry,
     Stop, Unreadable,
 };
-use silta_adapter::fidelity::Loss;
+use silta_adapter::fidelity::{Change, Loss};
 use silta_adapter::problem::{Problem, Severity};
 use silta_adapter::record::{Record, RecordKey, RecordKind};
 use smol_str::SmolStr;
@@ -128,6 +128,7 @@ fn progress(length: u64) -> ProgressBar {
 #[derive(Default)]
 pub(super) struct Tally {
     report: Option<BufWriter<File>>,
+    left_out: BTreeMap<RecordKind, u64>,
     pub(super) errors: u64,
     told: u64,
 }
@@ -142,6 +143,14 @@ impl Tally {
             n if n == TOLD + 1 => note!("… further problems are not shown"),
             _ => {}
         }
+    }
+
+    /// A record that no document of the format carries: counted by kind, each in the report.
+    fn left_out(&mut self, record: &Record) -> io::Result<()> {
+        let key = record.head.key.clone();
+        *self.left_out.entry(key.kind).or_default() += 1;
+        let rule = SmolStr::new_static("no_document");
+        self.losses(&[Loss { key, path: String::new(), change: Change::Dropped, rule }])
     }
 
     fn losses(&mut self, losses: &[Loss]) -> io::Result<()> {
@@ -229,12 +238,20 @@ impl Conversion<'_> {
             }
             let (plans, problems) = self.encoder.items(&records);
             problems.iter().for_each(|p| tally.problem(p));
+            let carried: BTreeSet<usize> = plans.iter().flat_map(|plan| plan.members.iter().copied()).collect();
+            for (_, record) in records.iter().enumerate().filter(|(at, _)| !carried.contains(at)) {
+                tally.left_out(record)?;
+            }
             for plan in plans {
                 let item: Vec<Record> = plan.members.iter().map(|at| records[*at].clone()).collect();
                 write(&mut *writer, &item, tally)?;
             }
             Ok(())
         })?;
+        for (kind, count) in std::mem::take(&mut tally.left_out) {
+            let message = format!("{count} records of kind {kind} are in no {} document", self.to.descriptor().name);
+            tally.problem(&Problem::warning("no_document", message));
+        }
         writer.finish()
     }
 }
@@ -279,7 +296,7 @@ struct Spool {
     file: BufWriter<File>,
     at: u64,
     learners: HashMap<SmolStr, u32>,
-    kinds: std::collections::BTreeSet<RecordKind>,
+    kinds: BTreeSet<RecordKind>,
     places: Vec<Place>,
 }
 
