@@ -17,6 +17,7 @@ use silta_adapter::problem::{Problem, Severity};
 use silta_adapter::record::{Record, RecordKey, RecordKind};
 use smol_str::SmolStr;
 use std::collections::hash_map::{Entry, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
