@@ -3,7 +3,8 @@
 //! `encode(item, ctx)` is pure and says what its document does not hold. The law:
 //! **L1** `decode(document) ≡ apply(losses, item)`; **L2** every loss changes something and matches a declared rule;
 //! **L3** what was decoded encodes again without loss and decodes to itself; **L4** encoding is deterministic;
-//! **L5** decoding lists what it did not read. `≡` is equality of canonical forms.
+//! **L5** decoding lists what it did not read, and encoding what was read gives the document minus that. `≡` is equality
+//! of canonical forms.
 
 use crate::record::{Record, RecordKey, RecordKind};
 use schemars::JsonSchema;
@@ -128,7 +129,7 @@ fn change(tree: &mut Option<Value>, loss: &Loss) -> Result<(), NotApplicable> {
         return Ok(());
     }
     let (parent, name) = loss.path.rsplit_once('/').ok_or_else(no_path)?;
-    let name = name.replace("~1", "/").replace("~0", "~");
+    let name = unescaped(name);
     if let Change::Added(_) = loss.change {
         make_path(root, parent);
     }
@@ -155,12 +156,17 @@ fn change(tree: &mut Option<Value>, loss: &Loss) -> Result<(), NotApplicable> {
     Ok(())
 }
 
-/// Makes the objects on the way to an added value (arrays only as the last step, named by `-`).
+/// A segment of a JSON pointer as the name it stands for.
+fn unescaped(segment: &str) -> String {
+    segment.replace("~1", "/").replace("~0", "~")
+}
+
+/// Makes the objects on the way to an added value. Elements of arrays are not made: they are there or it ends.
 fn make_path(root: &mut Value, pointer: &str) {
     let mut at = root;
     for segment in pointer.split('/').skip(1) {
         at = match at {
-            Value::Object(map) => map.entry(segment.to_owned()).or_insert_with(|| Value::Object(Default::default())),
+            Value::Object(map) => map.entry(unescaped(segment)).or_insert_with(|| Value::Object(Default::default())),
             Value::Array(list) => match segment.parse().ok().and_then(|i: usize| list.get_mut(i)) {
                 Some(next) => next,
                 None => return,
@@ -237,7 +243,7 @@ mod tests {
                 add("/assessments/0/title", json!([{ "value": "x" }])),
                 add("/links", json!(["a"])),
                 add("/links/-", "b".into()),
-                add("/extensions/a~1b", json!({ "c": 1 })),
+                add("/extensions/a~1b/c", 1.into()),
             ],
         );
         let expected = json!({ "credits": { "ects": "5" }, "assessments": [{ "title": [{ "value": "x" }] }],

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use serde_json::{Value, json};
 use smol_str::{SmolStr, format_smolstr};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// Plain values.
 const WORDS: [&str; 6] = ["Tietorakenteet", "Data structures", "TKJ-101", "a", "Öljyväri ja å", "7"];
@@ -275,10 +275,10 @@ impl Grammar<'_> {
 
     fn object(&self, schema: &Value, path: &str) -> Values {
         let required = |name: &str| schema["required"].as_array().is_some_and(|r| r.iter().any(|n| n == name));
-        let members: Vec<BoxedStrategy<Option<(String, Value)>>> = schema["properties"]
-            .as_object()
+        // Sorted, so that the cases are the same however the program that is built orders JSON members.
+        let properties: BTreeMap<&String, &Value> = schema["properties"].as_object().into_iter().flatten().collect();
+        let members: Vec<BoxedStrategy<Option<(String, Value)>>> = properties
             .into_iter()
-            .flatten()
             .map(|(name, member)| {
                 let at = format!("{path}/{name}");
                 let share = if required(name) { 1.0 } else { self.vocabulary.presence_at(&at) };
