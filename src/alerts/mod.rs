@@ -7,7 +7,7 @@ use crate::gateway::{Connection, Gateway};
 use crate::ledger::{ConnectionState, Figures, Micros};
 use serde::Serialize;
 use smol_str::SmolStr;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -79,8 +79,11 @@ pub async fn watch(gateway: Arc<Gateway>, stop: CancellationToken) {
     }
 }
 
-/// Looks at a connection once and tells what changed. What was told is remembered, so that a restart does not repeat
-/// it; it is remembered only after it was told.
+/// What a connection's webhook was told and not yet told the end of. False: a telling was begun, and may have arrived.
+type Told = BTreeMap<Alert, bool>;
+
+/// Looks at a connection once and tells what changed. What is being told is remembered before and after: who dies in
+/// between tells it once more, and what was raised is cleared in any case.
 async fn look(gateway: &Gateway, connection: &Connection, http: &reqwest::Client) -> Result<(), DeliveryError> {
     const DAY: Micros = 86_400_000_000;
     let name = &connection.config.name;
@@ -90,29 +93,41 @@ async fn look(gateway: &Gateway, connection: &Connection, http: &reqwest::Client
     let current =
         alerts(&figures, &state, outdated(connection, &state), now, micros(gateway.config.alerts.oldest_debt_secs));
     let fact = format!("alerts:{name}");
-    let told: BTreeSet<Alert> = match gateway.ledger.fact(&fact).await? {
+    let mut told: Told = match gateway.ledger.fact(&fact).await? {
         Some(text) => serde_json::from_str(&text).unwrap_or_default(),
-        None => BTreeSet::new(),
+        None => Told::new(),
     };
-    let mut remembered = told.clone();
-    for (alert, change) in
-        current.difference(&told).map(|a| (*a, "raised")).chain(told.difference(&current).map(|a| (*a, "cleared")))
-    {
+    for (alert, change) in changes(&told, &current) {
         let event =
             Event { connection: name, tenant: &connection.config.tenant, alert, change, at: now, figures: &figures };
         tracing::warn!(connection = %name, ?alert, change, "alert");
-        if tell(http, &connection.config.alert_webhook, &event).await {
-            if change == "raised" {
-                remembered.insert(alert)
-            } else {
-                remembered.remove(&alert)
-            };
+        told.insert(alert, false);
+        remember(gateway, &fact, &told).await?;
+        if !tell(http, &connection.config.alert_webhook, &event).await {
+            continue;
         }
-    }
-    if remembered != told {
-        gateway.ledger.set_fact(&fact, &serde_json::to_string(&remembered).unwrap_or_default()).await?;
+        if change == RAISED {
+            told.insert(alert, true);
+        } else {
+            told.remove(&alert);
+        }
+        remember(gateway, &fact, &told).await?;
     }
     Ok(())
+}
+
+const RAISED: &str = "raised";
+const CLEARED: &str = "cleared";
+
+/// What is to be told. Pure.
+fn changes(told: &Told, current: &BTreeSet<Alert>) -> Vec<(Alert, &'static str)> {
+    let raised = current.iter().filter(|alert| told.get(alert) != Some(&true)).map(|alert| (*alert, RAISED));
+    let cleared = told.keys().filter(|alert| !current.contains(alert)).map(|alert| (*alert, CLEARED));
+    raised.chain(cleared).collect()
+}
+
+async fn remember(gateway: &Gateway, fact: &str, told: &Told) -> Result<(), DeliveryError> {
+    Ok(gateway.ledger.set_fact(fact, &serde_json::to_string(told).unwrap_or_default()).await?)
 }
 
 /// True if there is nobody to tell, or they were told.
@@ -130,6 +145,21 @@ async fn tell(http: &reqwest::Client, webhook: &str, event: &Event<'_>) -> bool 
 mod tests {
     use super::*;
     use crate::ledger::DebtState;
+
+    #[test]
+    fn each_change_is_told_once_and_what_may_have_been_told_is_cleared() {
+        use Alert::{HeldLoad, Refused};
+        let current = BTreeSet::from([HeldLoad]);
+        assert_eq!(changes(&Told::new(), &current), [(HeldLoad, RAISED)]);
+        assert_eq!(changes(&Told::from([(HeldLoad, true)]), &current), []);
+        assert_eq!(
+            changes(&Told::from([(HeldLoad, false)]), &current),
+            [(HeldLoad, RAISED)],
+            "begun, not known to end"
+        );
+        let told = Told::from([(HeldLoad, true), (Refused, false)]);
+        assert_eq!(changes(&told, &BTreeSet::new()), [(HeldLoad, CLEARED), (Refused, CLEARED)]);
+    }
 
     #[test]
     fn what_needs_an_operator() {

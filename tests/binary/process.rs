@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How long anything may take. It is no measure of anything, only the end of waiting for what does not come.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is personal in inputs and must not be seen in anything that is told about them.
 pub(crate) const CANARIES: [&str; 3] = ["010190-999R", "Kanarialintu", "Pulu"];
