@@ -1,6 +1,6 @@
 //! Commands without a gateway: what they read and write, and how they end.
 
-use crate::process::{CANARIES, fed, run, silta};
+use crate::process::{CANARIES, done, fed, run, silta};
 use crate::site::{Site, TENANT, attainment, fixture, learner};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
@@ -286,4 +286,13 @@ fn a_broken_configuration_is_told_by_what_is_wrong_with_it() {
     assert!(done.out.contains("FAIL  key file"), "{}", done.out);
     assert_eq!(run(&["serve", "--config", &config]).code, 1, "a store is never opened with a new key");
     assert!(!std::path::Path::new(&site.path("silta.key")).exists());
+}
+
+#[test]
+fn the_configuration_that_comes_with_the_program_is_one() {
+    let site = Site { dir: tempfile::tempdir().expect("a directory") };
+    let mut doctor = silta(&["doctor", "--config", concat!(env!("CARGO_MANIFEST_DIR"), "/config/silta.toml")]);
+    doctor.current_dir(&site.dir);
+    let told = done(doctor, Vec::new()).expect(1).out;
+    assert!(told.contains("ok    configuration") && told.contains("FAIL  store"), "{told}");
 }
