@@ -18,9 +18,9 @@
 //! | [`reconcile`] | what is there is compared with what was accepted |
 //! | [`ledger`] | what is known: records, versions, debts, loads, findings, audit |
 //! | [`vault`] | personal data sealed, pseudonyms made |
-//! | [`telemetry`] | logs, metrics, traces |
+//! | [`telemetry`] | logs, traces |
 //! | [`registry`] | the adapters of this program: the only place that names them |
-//! | [`env`] | time and randomness, injected |
+//! | [`mod@env`] | time and randomness, injected |
 
 pub mod access;
 pub mod alerts;

@@ -21,7 +21,7 @@ pub struct Config {
     pub store: Store,
     /// The secret of sealed contents and pseudonyms.
     pub vault: Vault,
-    /// Logs, metrics, traces.
+    /// Logs and traces.
     pub telemetry: Telemetry,
     /// Bounds on what is pushed.
     pub intake: Intake,
@@ -182,7 +182,7 @@ pub enum LogFormat {
     Text,
 }
 
-/// Logs, metrics, traces.
+/// Logs and traces.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Telemetry {
