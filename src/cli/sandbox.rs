@@ -47,6 +47,7 @@ pub(super) struct Virta {
 
 pub(super) async fn run(command: &Command) -> Outcome {
     let Command::Virta(args) = command;
+    let mut stop = super::Stop::listen()?;
     let mut options = SandboxOptions::new(&args.dir);
     options.poll = Duration::from_millis(args.poll_ms.max(10));
     options.seed = args.seed;
@@ -63,7 +64,7 @@ pub(super) async fn run(command: &Command) -> Outcome {
     let linger = args.linger_secs.map(Duration::from_secs);
     silta_virta::sandbox::run(options, listener, async move {
         tokio::select! {
-            () = super::stopped() => {}
+            () = stop.requested() => {}
             () = orphaned(linger) => {}
         }
     })

@@ -20,12 +20,13 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args) -> Outcome {
+    let mut stop = super::Stop::listen()?;
     let config = args.config.read()?;
     let _telemetry = telemetry::start(&config.telemetry)?;
     let gateway = open::gateway(config).await?;
     let running = Running::start(gateway).await?;
     tracing::info!(address = %running.address, "serving");
-    super::stopped().await;
+    stop.requested().await;
     tracing::info!("stopping");
     running.stop().await;
     Ok(Exit::Clean)

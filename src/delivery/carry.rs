@@ -110,10 +110,11 @@ pub fn allowed_removals(items: i64, share: f64) -> i64 {
     ((items as f64 * share) as i64).max(1)
 }
 
-/// Judges a load by what it would remove. `released` is what an operator released before: the number of items that
+/// Judges a load by the items it places and what it would remove. `released` is what an operator released before: the number of items that
 /// load would have removed, or `None` inside for a first load.
-pub fn guard(shrinkage: Shrinkage, share: f64, released: Option<Option<i64>>) -> Guard {
+pub fn guard(placed: i64, shrinkage: Shrinkage, share: f64, released: Option<Option<i64>>) -> Guard {
     match (shrinkage.before, released) {
+        (_, None) if placed == 0 => Guard::Hold("it is empty: it would remove everything".into()),
         (None, Some(_)) => Guard::Pass,
         (None, None) => Guard::Hold(
             "the first load of a connection replaces whatever the store holds; an operator releases it".into(),
@@ -213,12 +214,14 @@ mod tests {
     #[test]
     fn a_first_load_and_a_shrinking_one_wait_for_an_operator() {
         let load = |before, removed| Shrinkage { before, removed };
-        assert!(matches!(guard(load(None, 0), 0.05, None), Guard::Hold(_)));
-        assert_eq!(guard(load(None, 0), 0.05, Some(None)), Guard::Pass);
-        assert_eq!(guard(load(Some(100), 5), 0.05, None), Guard::Pass);
-        assert!(matches!(guard(load(Some(100), 6), 0.05, None), Guard::Hold(_)));
-        assert_eq!(guard(load(Some(100), 60), 0.05, Some(Some(60))), Guard::Pass);
-        assert!(matches!(guard(load(Some(100), 61), 0.05, Some(Some(60))), Guard::Hold(_)));
-        assert_eq!(guard(load(Some(3), 1), 0.05, None), Guard::Pass, "one removal from a small store");
+        assert!(matches!(guard(9, load(None, 0), 0.05, None), Guard::Hold(_)));
+        assert_eq!(guard(9, load(None, 0), 0.05, Some(None)), Guard::Pass);
+        assert_eq!(guard(9, load(Some(100), 5), 0.05, None), Guard::Pass);
+        assert!(matches!(guard(9, load(Some(100), 6), 0.05, None), Guard::Hold(_)));
+        assert_eq!(guard(9, load(Some(100), 60), 0.05, Some(Some(60))), Guard::Pass);
+        assert!(matches!(guard(9, load(Some(100), 61), 0.05, Some(Some(60))), Guard::Hold(_)));
+        assert_eq!(guard(9, load(Some(3), 1), 0.05, None), Guard::Pass, "one removal from a small store");
+        assert!(matches!(guard(0, load(Some(1), 1), 0.05, None), Guard::Hold(_)), "but never the last item");
+        assert_eq!(guard(0, load(Some(1), 1), 0.05, Some(Some(1))), Guard::Pass);
     }
 }

@@ -97,15 +97,11 @@ async fn build_and_send(
     let name = &connection.config.name;
     let (file, waiting) = build(gateway, connection, claim, load).await?;
     let shrinkage = gateway.ledger.shrinkage(name, load).await?;
-    if let Guard::Hold(reason) = guard(shrinkage, connection.config.shrink_share, released) {
+    let placed = gateway.ledger.load(load).await?.map_or(0, |load| load.items);
+    if let Guard::Hold(reason) = guard(placed, shrinkage, connection.config.shrink_share, released) {
         gateway.ledger.close_load(load, gateway.now(), LoadStatus::Held, &reason).await?;
         tracing::warn!(connection = %name, load, removed = shrinkage.removed, "load held for an operator");
         return Ok((gateway.now() + micros(pace.poll_secs), waiting));
-    }
-    if gateway.ledger.load(load).await?.is_none_or(|load| load.items == 0) {
-        let reason = "an empty load is never sent: no store takes one, and it would remove everything";
-        gateway.ledger.close_load(load, gateway.now(), LoadStatus::Refused, reason).await?;
-        return Ok((gateway.now() + micros(pace.max_backoff_secs), waiting));
     }
     let judgement = send(gateway, connection, load, &file).await?;
     let now = gateway.now();

@@ -79,6 +79,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args) -> Outcome {
+    let mut stop = super::Stop::listen()?;
     let kept;
     let dir = match &args.dir {
         Some(dir) => dir.clone(),
@@ -99,7 +100,7 @@ pub(super) async fn run(args: &Args) -> Outcome {
     let plot = plot::Plot { gateway: gateway.clone(), store: &store, address, token };
     let played = tokio::select! {
         played = tokio::time::timeout(Duration::from_secs(args.patience_secs), plot.play()) => Some(played),
-        () = super::stopped() => None,
+        () = stop.requested() => None,
     };
     let outcome = match played {
         None => Ok(Exit::Clean),
@@ -111,7 +112,7 @@ pub(super) async fn run(args: &Args) -> Outcome {
             );
             if !args.once {
                 say!("Look around at http://{address}/ — Ctrl-C ends the demo.");
-                super::stopped().await;
+                stop.requested().await;
             }
             Ok(Exit::Clean)
         }
