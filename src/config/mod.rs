@@ -50,9 +50,14 @@ pub enum BadConfig {
         /// Why.
         reason: String,
     },
-    /// The text is not a configuration.
-    #[error("the configuration is not valid: {0}")]
-    Shape(#[from] toml::de::Error),
+    /// The text is not a configuration. Its lines are not shown: they may hold secrets.
+    #[error("the configuration is not valid, line {line}: {reason}")]
+    Shape {
+        /// Line, from 1.
+        line: usize,
+        /// Why.
+        reason: String,
+    },
     /// Parts contradict each other.
     #[error("the configuration is not valid: {0}")]
     Meaning(String),
@@ -74,7 +79,10 @@ impl Config {
     /// # Errors
     /// If it holds an unknown key or a wrong value, or contradicts itself.
     pub fn from_toml(text: &str) -> Result<Self, BadConfig> {
-        let config: Self = toml::from_str(text)?;
+        let config: Self = toml::from_str(text).map_err(|e| BadConfig::Shape {
+            line: e.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1)),
+            reason: e.message().to_owned(),
+        })?;
         config.check()?;
         Ok(config)
     }

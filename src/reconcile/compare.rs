@@ -7,7 +7,8 @@ use serde_json::Value;
 use silta_adapter::canonical::{Difference, diff, record_form};
 use silta_adapter::mapping::Institutions;
 use silta_adapter::record::{Body, Record, RecordKey, RecordKind};
-use std::collections::{BTreeMap, HashMap};
+use smol_str::SmolStr;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// An item of one learner as we believe it stands at the destination.
 #[derive(Debug, Clone)]
@@ -111,6 +112,7 @@ pub fn compare(expected: &[Expected], found: &[Record], terms: Terms<'_>) -> Com
             }
         }
     }
+    orphans(expected, found, &missing, terms, &mut out);
     let mut strangers: Vec<&Record> = there.into_values().flatten().collect();
     strangers.sort_by(|a, b| a.head.key.cmp(&b.head.key));
     rekeyed(expected, &mut missing, &mut strangers, terms, &mut out);
@@ -232,6 +234,27 @@ fn differs(at: usize, item: &Expected, sent: &Record, record: &Record, terms: Te
     out
 }
 
+/// Wholes that are as they should be, but name a part that is not there.
+fn orphans(expected: &[Expected], found: &[Record], missing: &[usize], terms: Terms<'_>, out: &mut Comparison) {
+    let is_attainment = |key: &RecordKey| key.kind == RecordKind::Attainment;
+    let there: HashSet<&str> =
+        found.iter().filter(|r| is_attainment(&r.head.key)).map(|r| r.head.key.id.as_str()).collect();
+    let lacks = |at: &usize| {
+        let Some(Body::Attainment(body)) = expected[*at].sent.as_ref().and_then(|r| r.body.as_ref()) else {
+            return None;
+        };
+        body.parts.iter().find(|part| !there.contains(part.id.as_str())).map(|part| part.id.clone())
+    };
+    let wholes: Vec<(usize, SmolStr)> = out.agreed.iter().filter_map(|at| Some((*at, lacks(at)?))).collect();
+    for (at, part) in wholes.into_iter().filter(|(at, _)| terms.complete && !in_flight(&expected[*at], terms)) {
+        let why = "a part it names is not there; sending the part again mends it";
+        let mut one = finding(Some(at), &expected[at].key, FindingKind::OrphanPart, None, why);
+        let implies = |m: &&usize| expected[**m].key.id == part && is_attainment(&expected[**m].key);
+        one.implied_by = missing.iter().find(implies).copied();
+        out.findings.push(one);
+    }
+}
+
 /// A missing item and a stranger that say the same about the same learning are one item under another key. Where more
 /// than one could match, nothing is guessed.
 fn rekeyed(
@@ -300,3 +323,7 @@ fn attach_to_learner(expected: &[Expected], findings: &mut [Finding]) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "compare_tests.rs"]
+mod tests;

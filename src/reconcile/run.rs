@@ -153,7 +153,8 @@ async fn store(
         comparison
             .findings
             .iter()
-            .filter(|f| f.kind != FindingKind::Settling)
+            // A whole that lacks a part is itself as it should be.
+            .filter(|f| !matches!(f.kind, FindingKind::Settling | FindingKind::OrphanPart))
             .filter_map(|f| f.expected.map(|at| observation(at, false))),
     );
     gateway.ledger.observed(now, &seen).await?;

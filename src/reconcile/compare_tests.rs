@@ -1,0 +1,164 @@
+//! Every kind of finding, and what is none.
+
+use super::*;
+use crate::ledger::{DebtState, LearnerId, RecordId};
+use silta_adapter::mapping::Mappings;
+use silta_adapter::record::{Attainment, Coded, Credits, Learner, Part, Text};
+
+const SETTLE: Micros = 100;
+const NOW: Micros = 1_000;
+
+fn mappings() -> Mappings {
+    let mut mappings = Mappings::default();
+    let text = "[[institution]]\ncode = 'old'\nname.fi = 'V'\ncountry = 'FI'\nsuccessor = 'new'\n\
+                [[institution]]\ncode = 'new'\nname.fi = 'U'\ncountry = 'FI'\n";
+    mappings.read("institutions.toml", text).expect("institutions");
+    mappings
+}
+
+fn course(institution: &str, id: &str, ects: &str, parts: &[&str]) -> Record {
+    let key = RecordKey {
+        tenant: "t".into(),
+        source: "sis".into(),
+        kind: RecordKind::Attainment,
+        institution: institution.into(),
+        id: id.into(),
+    };
+    let body = Attainment {
+        title: vec![Text::new("fi", format!("Kurssi {}", id.trim_start_matches("new-")))].into(),
+        completed_on: "2026-05-12".parse().ok(),
+        credits: Some(Credits { ects: ects.parse().ok(), credit_weeks: None }),
+        awarding_body: Some(Coded::new("virta:organisaatio", institution)),
+        parts: parts.iter().map(|p| Part { id: (*p).into(), ects: None }).collect(),
+        ..Attainment::default()
+    };
+    Record::current(key, "L1", Body::Attainment(Box::new(body)))
+}
+
+fn learner(name: Option<&str>) -> Record {
+    let key = RecordKey {
+        tenant: "t".into(),
+        source: "sis".into(),
+        kind: RecordKind::Learner,
+        institution: "".into(),
+        id: "L1".into(),
+    };
+    Record::current(
+        key,
+        "L1",
+        Body::Learner(Box::new(Learner { family_name: name.map(Into::into), ..Learner::default() })),
+    )
+}
+
+fn expected(n: u8, key: &Record, sent: Option<Record>) -> Expected {
+    Expected {
+        holding: Holding {
+            debt: n.into(),
+            item: RecordId([n; 16]),
+            learner: LearnerId([1; 16]),
+            rank: 3,
+            kind: key.head.key.kind,
+            state: DebtState::Confirmed,
+            generation: 1,
+            wanted: Some(if sent.is_some() { Wanted::Present } else { Wanted::Absent }),
+            wanted_content: None,
+            sent_content: None,
+            confirmed_content: None,
+            sent_at: Some(0),
+        },
+        key: key.head.key.clone(),
+        sent,
+        confirmed: None,
+    }
+}
+
+fn there(record: &Record) -> Expected {
+    expected(1, record, Some(record.clone()))
+}
+
+/// The kinds found, with the paths that differ.
+fn kinds(expected: &[Expected], found: &[Record], complete: bool) -> Vec<(FindingKind, Vec<String>)> {
+    let mappings = mappings();
+    let terms = Terms {
+        now: NOW,
+        settle: SETTLE,
+        complete,
+        institutions: &mappings.institutions,
+        withheld: &[(RecordKind::Learner, "/body/family_name")],
+    };
+    let comparison = compare(expected, found, terms);
+    let paths = |f: &Finding| f.evidence.fields.iter().map(|d| d.path.clone()).collect();
+    comparison.findings.iter().map(|f| (f.kind, paths(f))).collect()
+}
+
+fn none() -> Vec<String> {
+    Vec::new()
+}
+
+#[test]
+fn what_is_as_it_should_be_is_no_finding() {
+    let record = course("new", "A", "5", &[]);
+    assert_eq!(kinds(&[there(&record)], &[course("new", "A", "5.000", &[])], true), []);
+    assert_eq!(kinds(&[expected(1, &record, None)], &[], true), [], "taken back and gone");
+    assert_eq!(kinds(&[there(&course("old", "A", "5", &[]))], &[record], true), [], "a merged institution");
+    assert_eq!(kinds(&[there(&learner(Some("Malli")))], &[learner(None)], true), [], "the name is withheld");
+}
+
+#[test]
+fn each_difference_has_its_kind() {
+    use FindingKind::{Differs, Duplicate, Missing, Rekeyed, Stale, Unexpected};
+    let (a, changed) = (course("new", "A", "5", &[]), course("new", "A", "3", &[]));
+    assert_eq!(kinds(&[there(&a)], &[], true), [(Missing, none())]);
+    assert_eq!(kinds(&[there(&a)], &[], false), [], "absence counts only if the answer is everything");
+    assert_eq!(
+        kinds(&[there(&a)], std::slice::from_ref(&changed), false),
+        [(Differs, vec!["/body/credits/ects".into()])]
+    );
+    let before = Expected { confirmed: Some(changed.clone()), ..there(&a) };
+    assert_eq!(kinds(&[before], std::slice::from_ref(&changed), true), [(Stale, vec!["/body/credits/ects".into()])]);
+    assert_eq!(kinds(&[there(&a)], &[a.clone(), changed], true), [(Duplicate, none())]);
+    assert_eq!(kinds(&[expected(1, &a, None)], std::slice::from_ref(&a), true), [(Unexpected, none())]);
+    assert_eq!(kinds(&[], std::slice::from_ref(&a), true), [(Unexpected, none())], "never ours");
+    assert_eq!(kinds(&[there(&a)], &[course("new", "new-A", "5", &[])], true), [(Rekeyed, none())]);
+}
+
+#[test]
+fn an_ambiguous_new_key_is_not_guessed() {
+    let a = course("new", "A", "5", &[]);
+    let twin = Record { head: course("new", "new-new-A", "5", &[]).head, ..course("new", "new-A", "5", &[]) };
+    let mut found = kinds(&[there(&a)], &[course("new", "new-A", "5", &[]), twin], true);
+    found.sort_by_key(|(kind, _)| *kind);
+    assert_eq!(
+        found.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(),
+        [FindingKind::Missing, FindingKind::Unexpected, FindingKind::Unexpected]
+    );
+}
+
+#[test]
+fn what_is_under_way_is_settling() {
+    let a = course("new", "A", "5", &[]);
+    let mut recent = there(&a);
+    recent.holding.sent_at = Some(NOW - SETTLE + 1);
+    let mut owed = there(&a);
+    owed.holding.state = DebtState::Owed;
+    for item in [recent, owed] {
+        assert_eq!(kinds(std::slice::from_ref(&item), &[], true), [(FindingKind::Settling, none())]);
+        let other = kinds(&[item], &[course("new", "A", "4", &[])], true);
+        assert_eq!(other[0].0, FindingKind::Settling);
+    }
+}
+
+#[test]
+fn what_follows_from_another_finding_is_attached_to_it() {
+    let (whole, part) = (course("new", "W", "5", &["P"]), course("new", "P", "5", &[]));
+    let items =
+        [there(&learner(None)), expected(2, &whole, Some(whole.clone())), expected(3, &part, Some(part.clone()))];
+    let mappings = mappings();
+    let terms = Terms { now: NOW, settle: SETTLE, complete: true, institutions: &mappings.institutions, withheld: &[] };
+    let orphan = compare(&items, &[learner(None), whole], terms);
+    let kinds: Vec<_> = orphan.findings.iter().map(|f| (f.kind, f.implied_by)).collect();
+    assert_eq!(kinds, [(FindingKind::OrphanPart, Some(2)), (FindingKind::Missing, None)]);
+    let gone = compare(&items, &[], terms);
+    let kinds: Vec<_> = gone.findings.iter().map(|f| (f.kind, f.implied_by)).collect();
+    assert_eq!(kinds, [(FindingKind::Missing, None), (FindingKind::Missing, Some(0)), (FindingKind::Missing, Some(0))]);
+}
