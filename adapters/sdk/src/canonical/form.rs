@@ -71,9 +71,13 @@ fn normalise(name: &str, value: Value) -> Value {
         (hint::IGNORED, _) => Value::Null,
         (hint::SET, Value::Array(items)) if items.is_empty() => Value::Null,
         (hint::SET, Value::Array(mut items)) => {
-            items.sort_by_cached_key(Value::to_string);
+            // Most sets have one element, and making its text is the dear part.
+            if items.len() > 1 {
+                items.sort_by_cached_key(Value::to_string);
+            }
             Value::Array(items)
         }
+        (hint::DECIMAL, Value::String(text)) if is_plain_integer(&text) => Value::String(text),
         (hint::DECIMAL, Value::String(text)) => match text.parse::<Decimal>() {
             Ok(number) => Value::String(number.normalize().to_string()),
             Err(_) => Value::String(text),
@@ -86,13 +90,20 @@ fn normalise(name: &str, value: Value) -> Value {
             text.truncate(10);
             if OPEN_ENDS.contains(&text.as_str()) { Value::Null } else { Value::String(text) }
         }
-        (hint::TRIMMED, Value::String(text)) => Value::String(text.trim().to_owned()),
+        (hint::TRIMMED, Value::String(text)) => {
+            Value::String(if text.trim().len() == text.len() { text } else { text.trim().to_owned() })
+        }
         (hint::EXTENSIONS, Value::Object(mut map)) => {
             map.retain(|namespace, _| !namespace.ends_with(".document"));
             object(map)
         }
         (_, value) => value,
     }
+}
+
+/// True for a number that is its own normal form.
+fn is_plain_integer(text: &str) -> bool {
+    (1..28).contains(&text.len()) && !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// An object without absent members; an empty object is absent itself.

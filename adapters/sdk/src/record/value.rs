@@ -234,7 +234,18 @@ impl FromStr for Date {
 }
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04}-{:02}-{:02}", self.day.year(), self.day.month(), self.day.day())?;
+        let mut text = *b"0000-00-00";
+        let parts = [(0..4, self.day.year()), (5..7, self.day.month().into()), (8..10, self.day.day().into())];
+        for (place, mut number) in parts {
+            for digit in text[place].iter_mut().rev() {
+                *digit += (number % 10).unsigned_abs() as u8;
+                number /= 10;
+            }
+        }
+        if self.day.year() < 0 {
+            f.write_str("-")?;
+        }
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())?;
         match self.offset {
             None => Ok(()),
             Some(0) => f.write_str("Z"),

@@ -2,8 +2,12 @@
 //! a document whether a later one with the same key says something else.
 
 use crate::shape::{At, Node, Slot, SpecOf, Value, Visit};
+use foldhash::quality::FixedState;
 use std::convert::Infallible;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
+
+/// Fast, and the same everywhere: fingerprints are compared within one document and never leave it.
+const HASH: FixedState = FixedState::with_seed(0);
 
 /// The fingerprint of a node.
 pub(super) fn of<N: Node>(node: &mut N, spec: N::Spec) -> u64 {
@@ -18,7 +22,7 @@ struct Fingerprint(u64);
 impl Fingerprint {
     fn value<T: Value>(&mut self, name: &str, value: &T) {
         if !value.is_absent() {
-            let mut hasher = DefaultHasher::new();
+            let mut hasher = HASH.build_hasher();
             hasher.write(name.as_bytes());
             value.fingerprint(&mut hasher);
             self.0 = self.0.wrapping_add(hasher.finish());
@@ -60,7 +64,7 @@ impl Visit for Fingerprint {
     {
         if at.compared {
             slot.retain(|_, item| {
-                let mut hasher = DefaultHasher::new();
+                let mut hasher = HASH.build_hasher();
                 hasher.write(at.name.as_bytes());
                 of(item, spec).hash(&mut hasher);
                 self.0 = self.0.wrapping_add(hasher.finish());

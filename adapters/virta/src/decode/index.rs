@@ -1,17 +1,16 @@
 //! What is remembered of a document while it is read: hashes of keys and contents, and which attainment is part of
 //! which. A few dozen bytes for each record.
 
+use foldhash::quality::FixedState;
 use silta_adapter::SmolStr;
 use silta_adapter::problem::Problem;
 use silta_adapter::record::{Attainment, RecordKey, RecordKind};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
 
 fn hash(value: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
+    FixedState::with_seed(0).hash_one(value)
 }
 
 /// The index of one document.

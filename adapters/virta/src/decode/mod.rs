@@ -308,11 +308,12 @@ impl Document<'_, '_> {
     fn row_of<B: RowKind>(&mut self, xml: &mut Xml<'_>, list: List, block: Option<&Block>) -> Result<(), Halt> {
         let (line, outside, path) = (xml.line(), xml.depth() - 1, self.notes.depth());
         xml.bound(Some(self.limits.record_bytes as u64));
-        let read = Read::new(xml, &mut self.notes).element::<Row<B>>(list.row(), ());
+        let mut row = Row::<B>::blank();
+        let read = Read::new(xml, &mut self.notes).element(list.row(), &mut row, ());
         xml.bound(None);
         match read {
-            Ok(Some(row)) => self.take(row, line, block),
-            Ok(None) => self.flush(None),
+            Ok(true) => self.take(row, line, block),
+            Ok(false) => self.flush(None),
             Err(Halt::TooLarge) => {
                 self.notes.leave_to(path);
                 xml.leave(outside)?;

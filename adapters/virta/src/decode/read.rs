@@ -3,7 +3,7 @@
 use super::input::count_lines;
 use super::notes::Notes;
 use super::xml::{Halt, Token, Xml, is_white};
-use crate::shape::{At, Need, Node, Slot, SpecOf, Value, Visit};
+use crate::shape::{At, Need, Node, Slot, SpecOf, Value, Visit, name_key};
 use std::mem;
 use std::ops::Range;
 
@@ -23,6 +23,8 @@ struct Attributes {
     /// Where each ends in the names and in the values.
     ends: Vec<(usize, usize)>,
     current: (Range<usize>, Range<usize>),
+    /// [`name_key`] of the one being offered.
+    key: u64,
 }
 
 impl Attributes {
@@ -32,6 +34,14 @@ impl Attributes {
 
     fn value(&self) -> &str {
         &self.values[self.current.1.clone()]
+    }
+
+    /// Offers the next one, by its index.
+    fn offer(&mut self, index: usize) {
+        let (name, value) = (self.current.0.end, self.current.1.end);
+        let end = self.ends[index];
+        self.current = (name..end.0, value..end.1);
+        self.key = name_key(self.name().as_bytes());
     }
 
     fn read(&mut self, xml: &mut Xml<'_>) -> Result<(), Halt> {
@@ -109,17 +119,16 @@ impl<'x, 'i, 'n> Read<'x, 'i, 'n> {
         self.frame
     }
 
-    /// Reads the element whose start tag was just read; `None` if it lacks what it cannot do without.
-    pub(super) fn element<N: Node>(&mut self, name: &'static str, spec: N::Spec) -> Result<Option<N>, Halt> {
+    /// Reads the element whose start tag was just read into a blank node; false if it lacks what it cannot do without.
+    pub(super) fn element<N: Node>(&mut self, name: &'static str, node: &mut N, spec: N::Spec) -> Result<bool, Halt> {
         let outer = mem::take(&mut self.frame);
-        let mut node = N::blank();
-        self.open(name, &mut node, spec)?;
+        self.open(name, node, spec)?;
         while self.child()? {
-            self.offer(&mut node, spec)?;
+            self.offer(node, spec)?;
         }
-        let whole = self.close(&mut node, spec)?;
+        let whole = self.close(node, spec)?;
         self.frame = outer;
-        Ok(whole.then_some(node))
+        Ok(whole)
     }
 
     /// Reads the attributes of an element whose start tag was just read.
@@ -132,9 +141,7 @@ impl<'x, 'i, 'n> Read<'x, 'i, 'n> {
         }
         self.attributes.read(self.xml)?;
         for index in 0..self.attributes.ends.len() {
-            let (name, value) = (&self.attributes.current.0, &self.attributes.current.1);
-            let end = self.attributes.ends[index];
-            self.attributes.current = (name.end..end.0, value.end..end.1);
+            self.attributes.offer(index);
             if is_of_xml(self.attributes.name()) {
                 continue;
             }
@@ -236,6 +243,7 @@ impl<'x, 'i, 'n> Read<'x, 'i, 'n> {
     }
 
     /// Notes what is missing of a part when its element ends.
+    #[inline(always)]
     fn ended<S: Slot>(&mut self, at: At, bit: u64) {
         if S::BARE && self.frame.good & bit == 0 {
             self.frame.broken = true;
@@ -245,9 +253,68 @@ impl<'x, 'i, 'n> Read<'x, 'i, 'n> {
         }
     }
 
+    /// Takes the attribute being offered.
+    fn take_attribute<S: Slot>(&mut self, at: At, bit: u64, spec: SpecOf<S>, slot: &mut S)
+    where
+        S::Item: Value,
+    {
+        if self.attributes.name() != at.name {
+            return;
+        }
+        self.frame.taken = true;
+        self.frame.seen |= bit;
+        if at.need == Need::Opt && self.attributes.value().is_empty() {
+            return;
+        }
+        match S::Item::parse(self.attributes.value(), spec) {
+            Some(value) => {
+                self.frame.good |= bit;
+                slot.put(value);
+            }
+            None => self.notes.bad_value(&format!("@{}", at.name), self.frame.line),
+        }
+    }
+
+    /// Takes the child being offered as a leaf.
+    fn take_leaf<S: Slot>(&mut self, at: At, bit: u64, spec: SpecOf<S>, slot: &mut S) -> Result<(), Halt>
+    where
+        S::Item: Value,
+    {
+        if !self.is_next::<S>(at, bit)? {
+            return Ok(());
+        }
+        self.leaf_text(at.name, S::Item::WRAPPED)?;
+        match S::Item::parse(&self.xml.text, spec) {
+            Some(value) => {
+                self.frame.good |= bit;
+                slot.put(value);
+            }
+            None if is_white(&self.xml.text) => self.notes.empty(at.name, self.leaf_line()),
+            None => self.notes.bad_value(at.name, self.leaf_line()),
+        }
+        self.xml.text.clear();
+        Ok(())
+    }
+
+    /// Takes the child being offered as a node.
+    fn take_node<S: Slot>(&mut self, at: At, bit: u64, spec: <S::Item as Node>::Spec, slot: &mut S) -> Result<(), Halt>
+    where
+        S::Item: Node,
+    {
+        if !self.is_next::<S>(at, bit)? {
+            return Ok(());
+        }
+        let mut node = S::Item::blank();
+        if self.element(at.name, &mut node, spec)? {
+            self.frame.good |= bit;
+            slot.put(node);
+        }
+        Ok(())
+    }
+
     /// True if the child whose start tag was just read is this part, and is to be read: not a repeated single one.
     fn is_next<S: Slot>(&mut self, at: At, bit: u64) -> Result<bool, Halt> {
-        if self.frame.taken || !self.xml.is(at.name, at.key) {
+        if !self.xml.is(at.name) {
             return Ok(false);
         }
         self.frame.taken = true;
@@ -267,28 +334,19 @@ fn is_of_xml(name: &str) -> bool {
     name == "xmlns" || name.starts_with("xmlns:") || name.starts_with("xsi:")
 }
 
+// Every part is asked for every attribute and child, and nearly always says no: that much is inlined.
 impl Visit for Read<'_, '_, '_> {
     type Stop = Halt;
 
+    #[inline(always)]
     fn attr<S: Slot>(&mut self, at: At, spec: SpecOf<S>, slot: &mut S) -> Result<(), Halt>
     where
         S::Item: Value,
     {
         let bit = self.frame.next();
         match self.frame.phase {
-            Phase::Attribute if !self.frame.taken && self.attributes.name() == at.name => {
-                self.frame.taken = true;
-                self.frame.seen |= bit;
-                if at.need == Need::Opt && self.attributes.value().is_empty() {
-                    return Ok(());
-                }
-                match S::Item::parse(self.attributes.value(), spec) {
-                    Some(value) => {
-                        self.frame.good |= bit;
-                        slot.put(value);
-                    }
-                    None => self.notes.bad_value(&format!("@{}", at.name), self.frame.line),
-                }
+            Phase::Attribute if !self.frame.taken && self.attributes.key == at.key => {
+                self.take_attribute(at, bit, spec, slot);
             }
             Phase::End => self.ended::<S>(at, bit),
             Phase::Attribute | Phase::Child => {}
@@ -296,30 +354,16 @@ impl Visit for Read<'_, '_, '_> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn leaf<S: Slot>(&mut self, at: At, spec: SpecOf<S>, slot: &mut S) -> Result<(), Halt>
     where
         S::Item: Value,
     {
         let bit = self.frame.next();
         match self.frame.phase {
-            Phase::Child => {
-                if !self.is_next::<S>(at, bit)? {
-                    return Ok(());
-                }
-                self.leaf_text(at.name, S::Item::WRAPPED)?;
-                match S::Item::parse(&self.xml.text, spec) {
-                    Some(value) => {
-                        self.frame.good |= bit;
-                        slot.put(value);
-                    }
-                    None if is_white(&self.xml.text) => self.notes.empty(at.name, self.leaf_line()),
-                    None => self.notes.bad_value(at.name, self.leaf_line()),
-                }
-                self.xml.text.clear();
-            }
+            Phase::Child if !self.frame.taken && self.xml.key == at.key => self.take_leaf(at, bit, spec, slot)?,
             Phase::End => self.ended::<S>(at, bit),
-            Phase::Attribute => {}
+            Phase::Attribute | Phase::Child => {}
         }
         Ok(())
     }
@@ -338,23 +382,16 @@ impl Visit for Read<'_, '_, '_> {
         Ok(())
     }
 
+    #[inline(always)]
     fn node<S: Slot>(&mut self, at: At, spec: <S::Item as Node>::Spec, slot: &mut S) -> Result<(), Halt>
     where
         S::Item: Node,
     {
         let bit = self.frame.next();
         match self.frame.phase {
-            Phase::Child => {
-                if !self.is_next::<S>(at, bit)? {
-                    return Ok(());
-                }
-                if let Some(node) = self.element(at.name, spec)? {
-                    self.frame.good |= bit;
-                    slot.put(node);
-                }
-            }
+            Phase::Child if !self.frame.taken && self.xml.key == at.key => self.take_node(at, bit, spec, slot)?,
             Phase::End => self.ended::<S>(at, bit),
-            Phase::Attribute => {}
+            Phase::Attribute | Phase::Child => {}
         }
         Ok(())
     }

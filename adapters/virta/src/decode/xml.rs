@@ -65,7 +65,7 @@ pub(super) struct Xml<'i> {
     /// Text read since it was last cleared.
     pub(super) text: String,
     /// [`name_key`] of the start tag.
-    key: u64,
+    pub(super) key: u64,
     depth: usize,
     rooted: bool,
     limits: Limits,
@@ -249,10 +249,10 @@ impl<'i> Xml<'i> {
         self.tag.bytes.get(self.local..1 + self.tag.name).unwrap_or_default()
     }
 
-    /// True if the start tag has this local name, given with its [`name_key`].
+    /// True if the start tag has this local name.
     #[inline]
-    pub(super) fn is(&self, name: &str, key: u64) -> bool {
-        self.key == key && self.name() == name.as_bytes()
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.name() == name.as_bytes()
     }
 
     /// The prefix of the start tag, empty if it has none.

@@ -58,7 +58,8 @@ fn fit_row<B: RowKind>(
     let head = &record.head;
     let mut project = Project::new(&head.key);
     let own = body.own();
-    let mut row = Row { id: Some(head.key.id.clone()), learner: Some(head.learner.clone()), body: body.clone(), own };
+    let mut row =
+        Row { id: Some(head.key.id.clone()), learner: Some(head.learner.clone()), body: Box::new(body.clone()), own };
     if let Some(extensions) = record.body.as_ref().map(Body::extensions) {
         other_extensions(&mut project, extensions, &row);
     }
@@ -114,8 +115,11 @@ fn extra_identifiers(project: &mut Project<'_>, learner: &Learner) {
 
 fn other_extensions<B: RowKind>(project: &mut Project<'_>, extensions: &Extensions, row: &Row<B>) {
     for (namespace, value) in &extensions.0 {
+        if namespace.ends_with(".document") {
+            continue;
+        }
         let content = canonical::of(value);
-        if namespace.ends_with(".document") || content.is_null() {
+        if content.is_null() {
             continue;
         }
         let path = format!("/body/extensions/{}", namespace.replace('~', "~0").replace('/', "~1"));
@@ -281,7 +285,7 @@ impl<'a> Writer<'a> {
 fn bare_learner(row: &RecordKey, learner: &SmolStr) -> Result<Loss, Refusal> {
     let key =
         RecordKey { kind: RecordKind::Learner, institution: SmolStr::default(), id: learner.clone(), ..row.clone() };
-    let added = Record::current(key.clone(), learner.clone(), Learner::default().boxed());
+    let added = Record::current(key.clone(), learner.clone(), Box::<Learner>::default().boxed());
     let value = serde_json::to_value(added).map_err(|e| Refusal::from(Problem::error("not_written", e.to_string())))?;
     Ok(Loss { key, path: String::new(), change: Change::Added(value), rule: SmolStr::new_static(BARE_LEARNER) })
 }

@@ -51,21 +51,20 @@ impl<'r> Project<'r> {
         }
     }
 
-    /// Judges one value; false if it is left out.
-    fn keep<S: Slot>(&mut self, at: At, index: usize, flaw: Option<Flaw>) -> bool {
+    /// Judges a value with a flaw; false if it is left out.
+    fn keep<S: Slot>(&mut self, at: At, index: usize, flaw: Flaw) -> bool {
         let index = S::LIST.then_some(index);
         match flaw {
-            None => true,
-            Some(Flaw::Foreign) if may_go::<S>(at) => {
+            Flaw::Foreign if may_go::<S>(at) => {
                 self.lose(self.pointer(at.field, index), Change::Dropped, FOREIGN_CODE);
                 false
             }
-            Some(Flaw::Foreign) => {
+            Flaw::Foreign => {
                 let message = format!("{} must be a code of the list VIRTA uses there", at.name);
                 self.refuse(self.pointer(at.field, index), "foreign_code", message);
                 true
             }
-            Some(Flaw::Unfit(code, why)) => {
+            Flaw::Unfit(code, why) => {
                 self.refuse(self.pointer(at.field, index), code, format!("{}: {why}", at.name));
                 true
             }
@@ -111,7 +110,7 @@ impl Visit for Project<'_> {
     where
         S::Item: Value,
     {
-        slot.retain(|index, item| self.keep::<S>(at, index, item.flaw(spec)));
+        slot.retain(|index, item| item.flaw(spec).is_none_or(|flaw| self.keep::<S>(at, index, flaw)));
         if at.need == Need::One && slot.is_empty() {
             self.missing(at);
         }
@@ -132,7 +131,7 @@ impl Visit for Project<'_> {
         slot.retain(|index, item| {
             let foreign = may_go::<S>(at) && item.is_foreign();
             if foreign {
-                return self.keep::<S>(at, index, Some(Flaw::Foreign));
+                return self.keep::<S>(at, index, Flaw::Foreign);
             }
             // An optional part that says nothing is compared as absent, and is.
             if may_go::<S>(at) && !S::LIST && canonical::of(item).is_null() {

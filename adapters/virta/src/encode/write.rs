@@ -5,19 +5,12 @@ use std::convert::Infallible;
 
 /// Writes an element with everything in it.
 pub(super) fn element<N: Node>(out: &mut Vec<u8>, name: &str, node: &mut N, spec: N::Spec) {
-    open(out, name, node, spec);
-    end(out, name);
+    Write::new(out).element(name, node, spec);
 }
 
 /// Writes an element without its end tag.
 pub(super) fn open<N: Node>(out: &mut Vec<u8>, name: &str, node: &mut N, spec: N::Spec) {
-    out.push(b'<');
-    out.extend_from_slice(name.as_bytes());
-    let mut write = Write { out, text: String::new(), attributes: true };
-    let Ok(()) = node.walk(spec, &mut write);
-    write.out.push(b'>');
-    write.attributes = false;
-    let Ok(()) = node.walk(spec, &mut write);
+    Write::new(out).open(name, node, spec);
 }
 
 /// Writes an end tag.
@@ -35,7 +28,26 @@ struct Write<'o> {
     attributes: bool,
 }
 
-impl Write<'_> {
+impl<'o> Write<'o> {
+    fn new(out: &'o mut Vec<u8>) -> Self {
+        Self { out, text: String::with_capacity(64), attributes: false }
+    }
+
+    fn element<N: Node>(&mut self, name: &str, node: &mut N, spec: N::Spec) {
+        self.open(name, node, spec);
+        end(self.out, name);
+    }
+
+    fn open<N: Node>(&mut self, name: &str, node: &mut N, spec: N::Spec) {
+        self.out.push(b'<');
+        self.out.extend_from_slice(name.as_bytes());
+        self.attributes = true;
+        let Ok(()) = node.walk(spec, self);
+        self.out.push(b'>');
+        self.attributes = false;
+        let Ok(()) = node.walk(spec, self);
+    }
+
     fn value<T: Value>(&mut self, value: &T) {
         self.text.clear();
         value.text(&mut self.text);
@@ -122,7 +134,7 @@ impl Visit for Write<'_> {
     {
         if !self.attributes {
             slot.retain(|_, item| {
-                element(self.out, at.name, item, spec);
+                self.element(at.name, item, spec);
                 true
             });
         }

@@ -39,29 +39,35 @@ pub(crate) struct At {
     pub(crate) compared: bool,
 }
 
+// Inlined always: parts are made where shapes are walked, and have to come out as constants there.
+#[inline(always)]
 const fn at(name: &'static str, field: &'static str, need: Need, compared: bool) -> At {
     At { name, key: name_key(name.as_bytes()), field, need, compared }
 }
 
+#[inline(always)]
 pub(crate) const fn one(name: &'static str, field: &'static str) -> At {
     at(name, field, Need::One, true)
 }
 
+#[inline(always)]
 pub(crate) const fn opt(name: &'static str, field: &'static str) -> At {
     at(name, field, Need::Opt, true)
 }
 
+#[inline(always)]
 pub(crate) const fn blank(name: &'static str, field: &'static str) -> At {
     at(name, field, Need::Blank, true)
 }
 
 /// A part that may stand and is not compared.
+#[inline(always)]
 pub(crate) const fn aside(name: &'static str, field: &'static str) -> At {
     at(name, field, Need::Opt, false)
 }
 
 /// The length of a name and its first seven bytes: tells most names apart in one comparison.
-#[inline]
+#[inline(always)]
 pub(crate) const fn name_key(name: &[u8]) -> u64 {
     let mut key = name.len() as u64 & 0xff;
     let mut index = 0;

@@ -21,7 +21,7 @@ pub(crate) struct Row<B: RowKind> {
     pub(crate) id: Option<SmolStr>,
     /// The learner's key; absent in a learner's own element.
     pub(crate) learner: Option<SmolStr>,
-    pub(crate) body: B,
+    pub(crate) body: Box<B>,
     /// The parts under the extension namespace `virta`, or a learner's identifiers.
     pub(crate) own: B::Own,
 }
@@ -45,14 +45,14 @@ pub(crate) trait RowKind: Default + Clone + Serialize {
     /// Puts parts that are kept elsewhere into the body.
     fn absorb(&mut self, own: Self::Own);
     /// The body as a record has it.
-    fn boxed(self) -> Body;
+    fn boxed(self: Box<Self>) -> Body;
 }
 
 impl<B: RowKind> Node for Row<B> {
     type Spec = ();
 
     fn blank() -> Self {
-        Self { id: None, learner: None, body: B::default(), own: B::Own::default() }
+        Self { id: None, learner: None, body: Box::default(), own: B::Own::default() }
     }
     fn walk<V: Visit>(&mut self, (): (), v: &mut V) -> Result<(), V::Stop> {
         if B::KIND != RecordKind::Enrolment {
@@ -106,8 +106,8 @@ impl RowKind for Learner {
         add(Self::HETU, own.hetu.map(|hetu| hetu.0));
         add(Self::LEARNER_NUMBER, own.number.filter(|number| !number.is_empty()));
     }
-    fn boxed(self) -> Body {
-        Body::Learner(Box::new(self))
+    fn boxed(self: Box<Self>) -> Body {
+        Body::Learner(self)
     }
 }
 
@@ -128,11 +128,11 @@ macro_rules! row_kind {
                 self.extensions.set(CONTENT, &own);
             }
         }
-        fn boxed(self) -> Body {
+        fn boxed(self: Box<Self>) -> Body {
             #[allow(unused_mut)]
             let mut $r = self;
             $tidy;
-            Body::$body(Box::new($r))
+            Body::$body($r)
         }
     };
 }
@@ -242,7 +242,7 @@ impl RowKind for Attainment {
     }
     row_kind!(Attainment, VirtaAttainment, |body| {
         // Walking the parts makes a place for research credits that may have stayed empty.
-        body.research = body.research.filter(|research| *research != Default::default());
+        body.research = body.research.take().filter(|research| *research != Default::default());
     });
 }
 
