@@ -38,6 +38,7 @@ const BUILTIN: &[(&str, &str)] = &[
     builtin!("credential.toml"),
     builtin!("education-credit.toml"),
     builtin!("eqf.toml"),
+    builtin!("grades.toml"),
     builtin!("institutions.toml"),
     builtin!("isced-f.toml"),
     builtin!("language.toml"),

@@ -82,6 +82,7 @@ pub(super) async fn renew(ledger: &SqliteLedger, lane: LaneId, token: LeaseToken
 }
 
 /// Only debts of this claim, in the generation that was claimed: what is being sent is never planned anew.
+/// Each debt is found by its id (the `+` keeps the planner from walking the lane, which may hold all of a tenant).
 pub(super) const SETTLE: &str = "UPDATE debt SET state = s.value ->> 2, attempts = attempts + 1, fixer = s.value ->> 3,
         reason = s.value ->> 4,
         unsure = iif(s.value ->> 2 = 'uncertain', 1, iif(s.value ->> 5, 0, unsure)),
@@ -93,7 +94,7 @@ pub(super) const SETTLE: &str = "UPDATE debt SET state = s.value ->> 2, attempts
             iif(s.value ->> 2 = 'confirmed', iif(wanted = 'present', wanted_digest, NULL), confirmed_digest),
         confirmed_content = iif(s.value ->> 2 = 'confirmed', wanted_content, confirmed_content)
     FROM json_each(?1) s WHERE debt.id = s.value ->> 0 AND generation = s.value ->> 1
-        AND lane = ?2 AND (state = 'sending' OR (state = 'owed' AND s.value ->> 2 = 'waiting'))";
+        AND +lane = ?2 AND (+state = 'sending' OR (+state = 'owed' AND s.value ->> 2 = 'waiting'))";
 
 /// See [`crate::ledger::Debts::settle`].
 pub(super) async fn settle(ledger: &SqliteLedger, settled: &Settled) -> Result<()> {

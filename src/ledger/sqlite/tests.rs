@@ -294,7 +294,6 @@ async fn hot_queries_use_indexes() {
         debts::FIGURES,
         debts::OLDEST,
         debts::ATTEMPTED,
-        claims::SETTLE,
         plans::VALID,
         plans::OWE,
         plans::SETTLE,
@@ -324,5 +323,10 @@ async fn hot_queries_use_indexes() {
             }
         }
     }
+    let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", claims::SETTLE));
+    let steps = sqlx::query(explain).fetch_all(&ledger.readers).await.expect("explained");
+    let steps: Vec<String> = steps.iter().map(|step| step.get("detail")).collect();
+    let by_id = steps.iter().any(|step| step.starts_with("SEARCH debt USING INTEGER PRIMARY KEY"));
+    assert!(by_id, "a claim is settled by id, however many debts its lane has: {steps:?}");
     assert!(bad.is_empty(), "{}", bad.join("\n"));
 }
