@@ -110,8 +110,8 @@ pub fn allowed_removals(items: i64, share: f64) -> i64 {
     ((items as f64 * share) as i64).max(1)
 }
 
-/// Judges a load by the items it places and what it would remove. `released` is what an operator released before: the number of items that
-/// load would have removed, or `None` inside for a first load.
+/// Judges a load by the items it places and what it would remove. `released` is what an operator released before: the
+/// number of items that load would have removed, or `None` inside for a first load.
 pub fn guard(placed: i64, shrinkage: Shrinkage, share: f64, released: Option<Option<i64>>) -> Guard {
     match (shrinkage.before, released) {
         (_, None) if placed == 0 => Guard::Hold("it is empty: it would remove everything".into()),

@@ -4,7 +4,7 @@ use super::DeliveryError;
 use super::settle::{Health, after, micros, settling};
 use crate::gateway::{Connection, Gateway};
 use crate::ledger::{Attempt, ClaimedDebt, Settled, Settlement, Wanted};
-use silta_adapter::adapter::{Document, Load, NotWritten};
+use silta_adapter::adapter::{Document, Load};
 use silta_adapter::delivery::{Judgement, Verdict};
 use silta_adapter::problem::Fixer;
 use silta_adapter::record::Record;
@@ -90,9 +90,6 @@ pub async fn round(gateway: &Gateway, connection: &Connection) -> Result<Round, 
 }
 
 async fn send(gateway: &Gateway, connection: &Connection, debt: &ClaimedDebt) -> Result<Judgement, DeliveryError> {
-    let Some(deliver) = &connection.connected.deliver else {
-        return Ok(judged(Verdict::Misconfigured, Fixer::Configuration, "the connection has nowhere to deliver to"));
-    };
     let Some(content) = &debt.content else {
         return Ok(judged(Verdict::Refused, Fixer::Operator, "the content was erased"));
     };
@@ -107,12 +104,9 @@ async fn send(gateway: &Gateway, connection: &Connection, debt: &ClaimedDebt) ->
             };
         }
     }
-    let document = match encode(gateway, connection, &records, debt.generation) {
-        Ok(document) => document,
-        Err(NotWritten::Refused(refusal)) => {
-            return Ok(judged(Verdict::Refused, Fixer::Sender, &refusal.to_string()));
-        }
-        Err(NotWritten::Io(e)) => return Err(e.into()),
+    let document = match connection.encoder()?.encode(&records, gateway.encode_context(debt.generation)) {
+        Ok(encoded) => encoded.document,
+        Err(refusal) => return Ok(judged(Verdict::Refused, Fixer::Sender, &refusal.to_string())),
     };
     let load = Load {
         idempotency_key: format!("{}-{}-{}", connection.config.name, debt.item, debt.generation),
@@ -120,21 +114,15 @@ async fn send(gateway: &Gateway, connection: &Connection, debt: &ClaimedDebt) ->
         document: Document::Bytes(document),
         withdrawal,
     };
-    Ok(deliver.deliver(&load).await)
+    Ok(deliver(connection, &load).await)
 }
 
-fn encode(
-    gateway: &Gateway,
-    connection: &Connection,
-    records: &[Record],
-    generation: i64,
-) -> Result<Vec<u8>, NotWritten> {
-    let encoder = connection.encoder().map_err(|e| NotWritten::Io(std::io::Error::other(e.to_string())))?;
-    let mut document = Vec::new();
-    let mut writer = encoder.document(&mut document, None, gateway.encode_context(generation))?;
-    writer.write(records)?;
-    writer.finish()?;
-    Ok(document)
+/// Sends a load over a connection, if it leads anywhere.
+pub(super) async fn deliver(connection: &Connection, load: &Load) -> Judgement {
+    match &connection.connected.deliver {
+        Some(deliver) => deliver.deliver(load).await,
+        None => judged(Verdict::Misconfigured, Fixer::Configuration, "the connection has nowhere to deliver to"),
+    }
 }
 
 /// Opens the content of an item: one record, or the list of records of a projection.

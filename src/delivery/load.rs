@@ -2,7 +2,7 @@
 
 use super::DeliveryError;
 use super::carry::{Candidate, Carry, Guard, Shape, carry, guard, last_good, make_whole};
-use super::items::{Round, open_item};
+use super::items::{Round, deliver, open_item};
 use super::settle::{Health, after, backoff, micros};
 use super::walk::{Learner, Walk};
 use crate::gateway::{Connection, Gateway};
@@ -132,25 +132,13 @@ async fn send(
     let name = &connection.config.name;
     connection.paced().await;
     let started = gateway.now();
-    let judgement = match &connection.connected.deliver {
-        Some(deliver) => {
-            deliver
-                .deliver(&Load {
-                    idempotency_key: format!("{name}-{load:012}"),
-                    tenant: connection.config.tenant.clone(),
-                    document: Document::File(file.path().to_owned()),
-                    withdrawal: false,
-                })
-                .await
-        }
-        None => Judgement {
-            verdict: Verdict::Misconfigured,
-            fixer: Some(Fixer::Configuration),
-            reason: "the connection has nowhere to deliver to".into(),
-            cause: "gateway".into(),
-            retry_after: None,
-        },
+    let document = Load {
+        idempotency_key: format!("{name}-{load:012}"),
+        tenant: connection.config.tenant.clone(),
+        document: Document::File(file.path().to_owned()),
+        withdrawal: false,
     };
+    let judgement = deliver(connection, &document).await;
     let attempt = Attempt {
         debt: None,
         load: Some(load),

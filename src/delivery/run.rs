@@ -1,7 +1,7 @@
 //! The loops that keep deliveries going.
 
 use super::plan::plan_all;
-use super::settle::{micros, usable};
+use super::settle::usable;
 use super::{DeliveryError, items, load};
 use crate::gateway::{Connection, Gateway};
 use silta_adapter::adapter::Effect;
@@ -56,7 +56,7 @@ enum Work {
 
 /// Works as long as there is something to do, then waits for the bell or the next look.
 async fn every(gateway: Arc<Gateway>, connection: Arc<Connection>, stop: CancellationToken, work: Work) {
-    let poll = Duration::from_secs(gateway.config.delivery.poll_secs.max(1));
+    let poll = poll(&gateway);
     while !stop.is_cancelled() {
         let rung = connection.bell.notified();
         tokio::pin!(rung);
@@ -101,7 +101,7 @@ async fn send(gateway: &Arc<Gateway>, connection: &Arc<Connection>) -> Result<bo
     Ok(round.worked)
 }
 
-/// The length of a poll, for those that wait for deliveries.
+/// How often queues are looked at when nothing wakes them.
 pub fn poll(gateway: &Gateway) -> Duration {
-    Duration::from_micros(u64::try_from(micros(gateway.config.delivery.poll_secs)).unwrap_or(1_000_000))
+    Duration::from_secs(gateway.config.delivery.poll_secs.max(1))
 }
