@@ -11,10 +11,12 @@
 //! (bodies, documents, source keys, field-level evidence) reaches the ledger sealed ([`Sealed`]) and lies in rows that
 //! are found by learner, so that erasing a learner is one sweep.
 
+pub mod batch;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod judge;
 pub mod memory;
+pub mod stored;
 pub mod types;
 
 pub use judge::{Incumbent, judge};
@@ -39,6 +41,9 @@ pub enum LedgerError {
         /// Row.
         row: String,
     },
+    /// Transactions of several processes met, and this one gave way. Nothing was changed; the same call may be made again.
+    #[error("the store is busy: {0}")]
+    Conflict(String),
     /// A lease was lost: somebody else holds the lane now. Nothing was changed.
     #[error("the lease on the lane was lost")]
     LeaseLost,

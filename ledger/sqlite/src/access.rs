@@ -1,9 +1,9 @@
 //! Tokens, audit, small facts.
 
-use super::rows::{Cells, insert_rows, kind_number};
+use super::rows::{Cells, insert_rows};
 use super::{SqliteLedger, commit, failed};
 use async_trait::async_trait;
-use silta_adapter::record::RecordKind;
+use silta_ledger::stored::{kind_from_number, kind_number};
 use silta_ledger::{Access, AuditEntry, LedgerError, Micros, Result, Role, Token};
 use sqlx::sqlite::SqliteRow;
 
@@ -12,8 +12,8 @@ pub(super) const AUDITED: &str = "SELECT id, at, actor, action, tenant, subject,
 
 fn token(row: &SqliteRow) -> Result<Token> {
     let cells = Cells::new("token", row);
-    let numbers: Vec<usize> = serde_json::from_str(cells.get("kinds")?).map_err(|_| cells.bad("kinds"))?;
-    let kind = |number: &usize| RecordKind::ALL.get(*number).copied().ok_or_else(|| cells.bad("kinds"));
+    let numbers: Vec<i64> = serde_json::from_str(cells.get("kinds")?).map_err(|_| cells.bad("kinds"))?;
+    let kind = |number: &i64| kind_from_number(*number).ok_or_else(|| cells.bad("kinds"));
     Ok(Token {
         name: cells.text("name")?,
         hash: cells.bytes("hash")?,

@@ -1,10 +1,11 @@
 //! Lanes: claimed, renewed, settled, reaped.
 
-use super::plans::{drop_unused, wanted_from_name};
+use super::plans::drop_unused;
 use super::rows::{Cells, list, numbers};
 use super::{SqliteLedger, commit, failed, loads, next};
 use serde_json::json;
 use silta_adapter::record::State;
+use silta_ledger::stored::wanted_from_name;
 use silta_ledger::{
     Claim, ClaimedDebt, LaneId, LeaseToken, LedgerError, LoadStatus, Micros, RecordId, Result, Settled, Settlement,
 };

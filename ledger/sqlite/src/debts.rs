@@ -1,11 +1,12 @@
 //! Reading debts and holdings; attempts, connections and their figures.
 
-use super::plans::{self, at_rest, wanted_from_name};
+use super::plans::{self, at_rest};
 use super::rows::{Cells, record_columns};
 use super::{SqliteLedger, claims, commit, connection_id, failed, keep, loads};
 use async_trait::async_trait;
 use silta_adapter::delivery::Verdict;
 use silta_adapter::problem::Fixer;
+use silta_ledger::stored::wanted_from_name;
 use silta_ledger::{
     Attempt, Claim, ConnectionState, Debt, DebtState, DebtTarget, Debts, DirtyItem, Figures, Holding, HoldingCursor,
     LaneId, LearnerId, LeaseToken, Load, LoadStatus, ManifestEntry, Micros, NewLoad, Observation, Outcome, Plan, Raise,

@@ -1,9 +1,11 @@
 //! Reconciliations and their findings.
 
-use super::rows::{Cells, NewContent, digest_bytes, insert_contents, insert_rows, keys, list, whose};
+use super::rows::{Cells, insert_contents, insert_rows, keys, list, whose};
 use super::{SqliteLedger, commit, connection_id, failed, next};
 use async_trait::async_trait;
 use serde_json::json;
+use silta_ledger::batch::NewContent;
+use silta_ledger::stored::digest_bytes;
 use silta_ledger::{
     Finding, FindingKind, FindingStatus, Findings, LedgerError, Micros, NewFinding, Reconciliation, RecordId, Result,
     Summary,

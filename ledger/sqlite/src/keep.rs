@@ -1,66 +1,21 @@
 //! Keeping records: load what is known, judge in memory, write; a fixed number of statements for any batch.
 
-use super::rows::{
-    Cells, NewContent, digest_bytes, hex, insert_contents, insert_rows, keys, kind_number, list, lookups, numbers,
-};
-use super::{Next, SqliteLedger, commit, connection_id, failed, next};
-use silta_adapter::canonical::Digest;
-use silta_adapter::record::{RecordKind, State};
+use super::rows::{Cells, hex, insert_contents, insert_rows, keys, list, lookups, numbers};
+use super::{SqliteLedger, commit, connection_id, failed, next};
+use silta_adapter::record::State;
+use silta_ledger::batch::{Judged, Known, Standing, judge_batch};
+use silta_ledger::stored::{digest_bytes, kind_number};
 use silta_ledger::{
-    Batch, DebtTarget, Incoming, Incumbent, Kept, LaneBy, LearnerId, Lookup, Micros, Outcome, RecordId, Result,
-    TakeBack, judge,
+    Batch, DebtTarget, Incoming, Kept, LaneBy, LearnerId, Lookup, Micros, Outcome, RecordId, Result, TakeBack,
 };
-use smol_str::SmolStr;
 use sqlx::SqliteConnection;
-use std::collections::{HashMap, HashSet};
-
-/// What stands for a record.
-#[derive(Debug, Clone, Copy)]
-struct Standing {
-    row: i64,
-    version: i64,
-    state: State,
-    revision: Option<u64>,
-    digest: Digest,
-    content: Option<i64>,
-}
-
-/// A key as a person knows it: what two sources may not both claim.
-type Claimed<'a> = (Lookup, RecordKind, &'a str);
-
-/// What the ledger knows of the records of a batch.
-#[derive(Default)]
-struct Known {
-    standing: HashMap<RecordId, Standing>,
-    owners: Vec<(Lookup, RecordKind, SmolStr, SmolStr)>,
-    superseded: HashSet<(i64, Digest)>,
-}
-
-/// One arrival, judged.
-struct Judged<'a> {
-    incoming: &'a Incoming,
-    outcome: Outcome,
-    /// What stands after it. Content and digest go together: a bare tombstone keeps both.
-    standing: Standing,
-}
-
-/// What a batch comes to.
-#[derive(Default)]
-struct Verdicts<'a> {
-    kept: Vec<Kept>,
-    versions: Vec<Judged<'a>>,
-    arrivals: Vec<Judged<'a>>,
-    contents: Vec<NewContent<'a>>,
-    /// Records to write, in order of arrival, each once.
-    records: Vec<(&'a Incoming, Standing)>,
-}
 
 /// See [`silta_ledger::Records::keep`].
 pub(super) async fn keep(ledger: &SqliteLedger, batch: &Batch) -> Result<Vec<Kept>> {
     let mut tx = ledger.write().await?;
     let known = load(&mut tx, batch).await?;
     let next = next(&mut tx, batch.records.len()).await?;
-    let verdicts = judge_all(batch, known, &next);
+    let verdicts = judge_batch(batch, known, next.record.., next.content..)?;
     insert_contents(&mut tx, &verdicts.contents).await?;
     write_records(&mut tx, &batch.tenant, &verdicts.records).await?;
     write_versions(&mut tx, batch, &verdicts.versions).await?;
@@ -153,68 +108,6 @@ async fn load_superseded(conn: &mut SqliteConnection, batch: &Batch, known: &mut
         known.superseded.insert((cells.get("record")?, cells.digest("digest")?));
     }
     Ok(())
-}
-
-/// Judges arrivals one after the other, each against what the ones before it left.
-fn judge_all<'a>(batch: &'a Batch, known: Known, next: &Next) -> Verdicts<'a> {
-    let (mut next_record, mut next_content) = (next.record, next.content);
-    let Known { mut standing, owners, mut superseded } = known;
-    let mut claimed: HashMap<Claimed<'_>, &str> = owners.iter().map(|o| ((o.0, o.1, &*o.2), &*o.3)).collect();
-    let mut out = Verdicts { kept: Vec::with_capacity(batch.records.len()), ..Verdicts::default() };
-    let mut written: HashMap<RecordId, usize> = HashMap::new();
-    for incoming in &batch.records {
-        let old = standing.get(&incoming.id).copied();
-        let key = (incoming.lookup, incoming.kind, &*incoming.institution);
-        if old.is_none() && incoming.kind != RecordKind::Learner {
-            if claimed.get(&key).is_some_and(|owner| *owner != incoming.source) {
-                out.kept.push(Kept { outcome: Outcome::Contested, version: 0 });
-                continue;
-            }
-            claimed.insert(key, &incoming.source);
-        }
-        let incumbent = old.map(|s| Incumbent { state: s.state, revision: s.revision, digest: s.digest });
-        let was_said = || old.is_some_and(|s| superseded.contains(&(s.row, incoming.digest)));
-        let outcome = judge(incumbent.as_ref(), incoming, batch.reinstate, was_said);
-        let mut now = old.unwrap_or(Standing {
-            row: next_record,
-            version: 0,
-            state: incoming.state,
-            revision: incoming.revision,
-            digest: incoming.digest,
-            content: None,
-        });
-        let raised = outcome == Outcome::Unchanged && incoming.revision > now.revision;
-        if outcome.wrote() {
-            next_record += i64::from(old.is_none());
-            superseded.insert((now.row, now.digest));
-            now = Standing { version: now.version + 1, state: incoming.state, ..now };
-            if let Some(bytes) = &incoming.content {
-                now.digest = incoming.digest;
-                out.contents.push(NewContent {
-                    id: next_content,
-                    learner: Some(incoming.learner),
-                    record: Some(now.row),
-                    debt: None,
-                    bytes,
-                });
-                now.content = Some(next_content);
-                next_content += 1;
-            }
-        }
-        if outcome.wrote() || raised {
-            now.revision = incoming.revision.or(now.revision);
-            standing.insert(incoming.id, now);
-            let at = *written.entry(incoming.id).or_insert(out.records.len());
-            match out.records.get_mut(at) {
-                Some(record) => *record = (incoming, now),
-                None => out.records.push((incoming, now)),
-            }
-        }
-        out.kept.push(Kept { outcome, version: now.version });
-        let judged = Judged { incoming, outcome, standing: now };
-        if outcome.wrote() { out.versions.push(judged) } else { out.arrivals.push(judged) }
-    }
-    out
 }
 
 async fn write_records(conn: &mut SqliteConnection, tenant: &str, records: &[(&Incoming, Standing)]) -> Result<()> {

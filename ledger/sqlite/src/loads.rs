@@ -1,8 +1,9 @@
 //! Loads and their manifests.
 
 use super::plans::{drop_unused, rest};
-use super::rows::{Cells, digest_bytes, insert_rows, keys};
+use super::rows::{Cells, insert_rows, keys};
 use super::{SqliteLedger, commit, connection_id, failed};
+use silta_ledger::stored::digest_bytes;
 use silta_ledger::{Load, LoadStatus, ManifestEntry, Micros, NewLoad, RecordId, Result, Shrinkage};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;

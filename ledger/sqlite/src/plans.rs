@@ -1,24 +1,13 @@
 //! Plans written, debts raised, observations noted: whatever decides what is owed.
 
-use super::rows::{Cells, NewContent, digest_bytes, hex, insert_contents, list, numbers};
+use super::rows::{Cells, hex, insert_contents, list, numbers};
 use super::{SqliteLedger, commit, failed, next};
 use serde_json::{Value, json};
-use silta_ledger::{Decision, LearnerId, Micros, Observation, Plan, Raise, Result, Wanted};
+use silta_ledger::batch::NewContent;
+use silta_ledger::stored::{digest_bytes, wanted_name};
+use silta_ledger::{Decision, LearnerId, Micros, Observation, Plan, Raise, Result};
 use sqlx::SqliteConnection;
 use std::collections::HashMap;
-
-/// The name of what is wanted.
-pub(super) fn wanted_name(wanted: Wanted) -> &'static str {
-    match wanted {
-        Wanted::Present => "present",
-        Wanted::Absent => "absent",
-    }
-}
-
-/// What is wanted, by its name.
-pub(super) fn wanted_from_name(name: &str) -> Option<Wanted> {
-    [Wanted::Present, Wanted::Absent].into_iter().find(|w| wanted_name(*w) == name)
-}
 
 /// A debt `d` of a record `r` that is not being sent, by a claim or in a load.
 macro_rules! at_rest {

@@ -3,12 +3,12 @@
 //! A problem is known by its record, origin and code. Where a record has several with one code, their number counts:
 //! of three that stay two, the last is closed.
 
-use super::rows::{
-    Cells, NewContent, insert_contents, insert_rows, keys, list, numbers, severity_from_name, severity_name, whose,
-};
+use super::rows::{Cells, insert_contents, insert_rows, keys, list, numbers, whose};
 use super::{SqliteLedger, commit, failed, next};
 use serde_json::json;
 use silta_adapter::problem::Fixer;
+use silta_ledger::batch::NewContent;
+use silta_ledger::stored::{severity_from_name, severity_name};
 use silta_ledger::{NewProblem, ProblemReading, RecordId, Result, StoredProblem};
 use smol_str::SmolStr;
 use sqlx::SqliteConnection;

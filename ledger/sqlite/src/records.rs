@@ -2,10 +2,11 @@
 
 use super::keep;
 use super::problems;
-use super::rows::{Cells, kind_number, numbers, record_columns};
+use super::rows::{Cells, numbers, record_columns};
 use super::{SqliteLedger, failed};
 use async_trait::async_trait;
 use silta_adapter::record::{RecordKind, State};
+use silta_ledger::stored::kind_number;
 use silta_ledger::{
     Arrival, Batch, Change, Count, Kept, LearnerId, Lookup, Micros, Outcome, ProblemReading, RecordId, Records, Result,
     StoredProblem, StoredRecord, TakeBack,

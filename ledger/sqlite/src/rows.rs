@@ -2,9 +2,10 @@
 
 use super::failed;
 use silta_adapter::canonical::Digest;
-use silta_adapter::problem::Severity;
 use silta_adapter::record::{RecordKind, State};
-use silta_ledger::{LearnerId, LedgerError, Lookup, RecordId, Result, StoredRecord, rank};
+use silta_ledger::batch::NewContent;
+use silta_ledger::stored::{digest_from_bytes, kind_from_number};
+use silta_ledger::{LearnerId, LedgerError, Lookup, RecordId, Result, StoredRecord};
 use smol_str::SmolStr;
 use sqlx::query_builder::Separated;
 use sqlx::sqlite::SqliteRow;
@@ -72,8 +73,7 @@ impl<'r> Cells<'r> {
 
     /// A kind of record.
     pub(super) fn kind(&self, column: &'static str) -> Result<RecordKind> {
-        let number = usize::try_from(self.get::<i64>(column)?).map_err(|_| self.bad(column))?;
-        RecordKind::ALL.get(number).copied().ok_or_else(|| self.bad(column))
+        kind_from_number(self.get(column)?).ok_or_else(|| self.bad(column))
     }
 
     /// Sealed bytes; empty if they were erased.
@@ -94,8 +94,8 @@ impl<'r> Cells<'r> {
 
     /// A digest that may be absent.
     pub(super) fn opt_digest(&self, column: &'static str) -> Result<Option<Digest>> {
-        let digest = |[a, b, hash @ ..]: [u8; 34]| Digest { form: u16::from_be_bytes([a, b]), hash };
-        Ok(self.opt_bytes(column)?.map(digest))
+        let bytes: Option<&[u8]> = self.get(column)?;
+        bytes.map(|bytes| digest_from_bytes(bytes).ok_or_else(|| self.bad(column))).transpose()
     }
 
     /// A digest.
@@ -124,29 +124,6 @@ impl<'r> Cells<'r> {
             content: self.get("bytes")?,
         })
     }
-}
-
-/// The number of a kind: its place in the order of sending.
-pub(super) fn kind_number(kind: RecordKind) -> i64 {
-    i64::from(rank(kind))
-}
-
-/// A digest as stored.
-pub(super) fn digest_bytes(digest: &Digest) -> Vec<u8> {
-    [&digest.form.to_be_bytes()[..], &digest.hash].concat()
-}
-
-/// The name of a severity.
-pub(super) fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Warning => "warning",
-        Severity::Error => "error",
-    }
-}
-
-/// The severity with this name.
-pub(super) fn severity_from_name(name: &str) -> Option<Severity> {
-    [Severity::Warning, Severity::Error].into_iter().find(|s| severity_name(*s) == name)
 }
 
 /// Bytes that travel in JSON as hexadecimal digits.
@@ -201,20 +178,6 @@ pub(super) async fn insert_rows<T>(
         query.build().persistent(chunk.len() == CHUNK).execute(&mut *conn).await.map_err(failed)?;
     }
     Ok(())
-}
-
-/// A content to store.
-pub(super) struct NewContent<'a> {
-    /// Its number.
-    pub(super) id: i64,
-    /// Whom it can name.
-    pub(super) learner: Option<LearnerId>,
-    /// The record it is about, if it is known.
-    pub(super) record: Option<i64>,
-    /// The debt that owns it.
-    pub(super) debt: Option<i64>,
-    /// The sealed bytes.
-    pub(super) bytes: &'a [u8],
 }
 
 /// Stores contents; one that has its number already is replaced.

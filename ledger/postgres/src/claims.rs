@@ -1,0 +1,312 @@
+//! Lanes: claimed, renewed, settled, reaped.
+
+use super::plans::{drop_unused, lock_debts};
+use super::rows::row;
+use super::{PostgresLedger, commit, failed, loads};
+use silta_adapter::record::State;
+use silta_ledger::stored::wanted_from_name;
+use silta_ledger::{
+    Claim, ClaimedDebt, LaneId, LeaseToken, LedgerError, LoadStatus, Micros, RecordId, Result, Settled,
+};
+use sqlx::PgConnection;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// How long a place in the queue of lanes is trusted.
+const TRUSTED: Micros = 1_000_000;
+
+/// Where the queue of due lanes of each connection begins, as far as this process knows.
+///
+/// While any transaction in the database is older, what was claimed cannot be removed from the index of due lanes, and
+/// a claim that begins at its lower end walks over all of it. Beginning where the last claim ended keeps claims equally
+/// fast however old that transaction is. What another process made due before that place is found when the place is
+/// given up: after a second, or when nothing else is due.
+#[derive(Debug, Default)]
+pub(super) struct Heads(Mutex<HashMap<String, Head>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    at: (Micros, i64),
+    since: Micros,
+}
+
+impl Heads {
+    const START: (Micros, i64) = (Micros::MIN, i64::MIN);
+
+    /// Where a claim begins.
+    pub(super) fn get(&self, connection: &str, now: Micros) -> (Micros, i64) {
+        let heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let trusted = heads.get(connection).filter(|head| (0..TRUSTED).contains(&(now - head.since)));
+        trusted.map_or(Self::START, |head| head.at)
+    }
+
+    fn set(&self, connection: &str, at: (Micros, i64), now: Micros) {
+        let mut heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = heads.get(connection).map_or(now, |head| head.since);
+        let since = if (0..TRUSTED).contains(&(now - since)) { since } else { now };
+        heads.insert(connection.to_owned(), Head { at, since });
+    }
+
+    /// Lanes may be due from this time on.
+    pub(super) fn due(&self, at: Micros) {
+        let mut heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        heads.retain(|_, head| head.at.0 < at);
+    }
+}
+
+/// See [`silta_ledger::Debts::claim`].
+pub(super) async fn claim(
+    ledger: &PostgresLedger,
+    connection: &str,
+    now: Micros,
+    until: Micros,
+    limit: u32,
+) -> Result<Option<Claim>> {
+    let mut tx = ledger.write().await?;
+    let begin = ledger.heads.get(connection, now);
+    let mut taken = take(&mut tx, connection, begin, now, until).await?;
+    if taken.is_none() && begin != Heads::START {
+        taken = take(&mut tx, connection, Heads::START, now, until).await?;
+    }
+    let Some(Taken { lane, token, next_at }) = taken else { return Ok(None) };
+    let debts = if limit == 0 { Vec::new() } else { first_debts(&mut tx, lane, limit).await? };
+    commit(tx).await?;
+    ledger.heads.set(connection, (next_at, lane), now);
+    Ok(Some(Claim { lane: LaneId(lane), token: LeaseToken(token), debts }))
+}
+
+/// A lane that was taken, and when it had been due.
+struct Taken {
+    lane: i64,
+    token: i64,
+    next_at: Micros,
+}
+
+async fn take(
+    conn: &mut PgConnection,
+    connection: &str,
+    after: (Micros, i64),
+    now: Micros,
+    until: Micros,
+) -> Result<Option<Taken>> {
+    sqlx::query_as!(
+        Taken,
+        r#"WITH head AS (
+            SELECT l.id, l.next_at FROM lane l
+            WHERE l.connection = (SELECT id FROM connection WHERE name = $1) AND l.next_at <= $2
+                AND (l.next_at, l.id) > ($3, $4)
+            ORDER BY l.next_at, l.id LIMIT 1 FOR UPDATE SKIP LOCKED)
+        UPDATE lane SET next_at = NULL, leased = true, token = nextval('tick'), leased_until = $5
+        FROM head WHERE lane.id = head.id
+        RETURNING lane.id AS lane, lane.token, head.next_at AS "next_at!""#,
+        connection,
+        now,
+        after.0,
+        after.1,
+        until
+    )
+    .fetch_optional(conn)
+    .await
+    .map_err(failed)
+}
+
+async fn first_debts(conn: &mut PgConnection, lane: i64, limit: u32) -> Result<Vec<ClaimedDebt>> {
+    let mut rows = sqlx::query!(
+        r#"WITH head AS (
+            SELECT d.id FROM debt d WHERE d.lane = $1 AND d.state = 'owed'
+            ORDER BY d.turn, d.since, d.id LIMIT $2 FOR UPDATE),
+        claimed AS (UPDATE debt SET state = 'sending' FROM head WHERE debt.id = head.id RETURNING debt.*)
+        SELECT d.id AS "id!", d.turn AS "turn!", d.since AS "since!", d.generation AS "generation!",
+            d.attempts AS "attempts!", d.wanted, d.wanted_digest, r.key, r.tenant, r.state, c.bytes AS "bytes?"
+        FROM claimed d JOIN record r ON r.id = d.record LEFT JOIN content c
+            ON c.id = CASE d.wanted WHEN 'present' THEN d.wanted_content ELSE coalesce(d.sent_content, r.content) END"#,
+        lane,
+        i64::from(limit)
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(failed)?;
+    rows.sort_unstable_by_key(|d| (d.turn, d.since, d.id));
+    let claimed = rows.into_iter().map(|found| {
+        let at = row("debt", found.id);
+        Ok(ClaimedDebt {
+            id: found.id,
+            item: RecordId(at.bytes("key", &found.key)?),
+            tenant: found.tenant.into(),
+            generation: found.generation,
+            wanted: at
+                .opt_named("wanted", found.wanted.as_deref(), wanted_from_name)?
+                .ok_or_else(|| at.bad("wanted"))?,
+            record_state: at.named("state", &found.state, State::from_name)?,
+            digest: at
+                .opt_digest("wanted_digest", found.wanted_digest.as_deref())?
+                .ok_or_else(|| at.bad("wanted_digest"))?,
+            content: found.bytes,
+            attempts: found.attempts,
+        })
+    });
+    claimed.collect()
+}
+
+/// See [`silta_ledger::Debts::renew`].
+pub(super) async fn renew(ledger: &PostgresLedger, lane: LaneId, token: LeaseToken, until: Micros) -> Result<()> {
+    let renewed = sqlx::query!(
+        "UPDATE lane SET leased_until = $1 WHERE id = $2 AND token = $3 AND leased",
+        until,
+        lane.0,
+        token.0
+    )
+    .execute(&ledger.pool)
+    .await
+    .map_err(failed)?;
+    if renewed.rows_affected() == 0 { Err(LedgerError::LeaseLost) } else { Ok(()) }
+}
+
+/// See [`silta_ledger::Debts::settle`].
+pub(super) async fn settle(ledger: &PostgresLedger, settled: &Settled) -> Result<()> {
+    let mut tx = ledger.write().await?;
+    let held = sqlx::query_scalar!(
+        "SELECT id FROM lane WHERE id = $1 AND token = $2 AND leased FOR UPDATE",
+        settled.lane.0,
+        settled.token.0
+    );
+    if held.fetch_optional(&mut *tx).await.map_err(failed)?.is_none() {
+        return Err(LedgerError::LeaseLost);
+    }
+    if !settled.debts.is_empty() {
+        settle_debts(&mut tx, settled).await?;
+    }
+    sqlx::query!("UPDATE debt SET state = 'owed' WHERE lane = $1 AND state = 'sending'", settled.lane.0)
+        .execute(&mut *tx)
+        .await
+        .map_err(failed)?;
+    let next_at = sqlx::query_scalar!(
+        "UPDATE lane SET leased = false,
+            next_at = CASE WHEN EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.state = 'owed') THEN $2::bigint END
+         WHERE id = $1 RETURNING next_at",
+        settled.lane.0,
+        settled.next
+    )
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(failed)?;
+    commit(tx).await?;
+    if let Some(next_at) = next_at {
+        ledger.heads.due(next_at);
+    }
+    Ok(())
+}
+
+/// Only debts of this claim, in the generation that was claimed: what is being sent is never planned anew.
+async fn settle_debts(conn: &mut PgConnection, settled: &Settled) -> Result<()> {
+    let debts: Vec<i64> = settled.debts.iter().map(|s| s.debt).collect();
+    let generations: Vec<i64> = settled.debts.iter().map(|s| s.generation).collect();
+    let states: Vec<String> = settled.debts.iter().map(|s| s.state.name().to_owned()).collect();
+    let fixers: Vec<Option<String>> = settled.debts.iter().map(|s| s.fixer.map(|f| f.name().to_owned())).collect();
+    let reasons: Vec<String> = settled.debts.iter().map(|s| s.reason.clone()).collect();
+    let paid: Vec<bool> = settled.debts.iter().map(|s| s.state.paid()).collect();
+    sqlx::query!(
+        "UPDATE debt SET state = s.state, attempts = attempts + 1, fixer = s.fixer, reason = s.reason,
+            unsure = CASE WHEN s.state = 'uncertain' THEN true WHEN s.paid THEN false ELSE unsure END,
+            sent_at = CASE WHEN s.paid THEN $3 ELSE sent_at END,
+            sent_digest = CASE WHEN NOT s.paid THEN sent_digest WHEN wanted = 'present' THEN wanted_digest END,
+            sent_content = CASE WHEN s.paid THEN wanted_content ELSE sent_content END,
+            confirmed_at = CASE WHEN s.state = 'confirmed' THEN $3 ELSE confirmed_at END,
+            confirmed_digest = CASE WHEN s.state <> 'confirmed' THEN confirmed_digest
+                WHEN wanted = 'present' THEN wanted_digest END,
+            confirmed_content = CASE WHEN s.state = 'confirmed' THEN wanted_content ELSE confirmed_content END
+        FROM unnest($1::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::boolean[])
+            AS s (debt, generation, state, fixer, reason, paid)
+        WHERE debt.id = s.debt AND debt.generation = s.generation AND debt.lane = $2
+            AND (debt.state = 'sending' OR (debt.state = 'owed' AND s.state = 'waiting'))",
+        &debts,
+        settled.lane.0,
+        settled.at,
+        &generations,
+        &states,
+        &fixers as &[Option<String>],
+        &reasons,
+        &paid,
+    )
+    .execute(&mut *conn)
+    .await
+    .map_err(failed)?;
+    drop_unused(conn, &debts).await
+}
+
+/// See [`silta_ledger::Debts::try_again`].
+pub(super) async fn try_again(ledger: &PostgresLedger, connection: &str, now: Micros) -> Result<u64> {
+    let mut tx = ledger.write().await?;
+    let found = sqlx::query_scalar!(
+        "SELECT id FROM debt WHERE connection = (SELECT id FROM connection WHERE name = $1) AND state = 'uncertain'",
+        connection
+    )
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(failed)?;
+    if found.is_empty() {
+        return Ok(0);
+    }
+    lock_debts(&mut tx, &found).await?;
+    let owed = sqlx::query_scalar!(
+        r#"UPDATE debt SET state = 'owed' WHERE id = ANY($1) AND state = 'uncertain' RETURNING lane AS "lane!""#,
+        &found
+    )
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(failed)?;
+    sqlx::query!("UPDATE lane SET next_at = $1 WHERE id = ANY($2) AND next_at IS NULL AND NOT leased", now, &owed)
+        .execute(&mut *tx)
+        .await
+        .map_err(failed)?;
+    commit(tx).await?;
+    ledger.heads.due(now);
+    Ok(owed.len() as u64)
+}
+
+/// See [`silta_ledger::Debts::reap`].
+pub(super) async fn reap(ledger: &PostgresLedger, now: Micros) -> Result<u64> {
+    let mut tx = ledger.write().await?;
+    let lanes =
+        sqlx::query_scalar!("SELECT id FROM lane WHERE leased AND leased_until < $1 ORDER BY id FOR UPDATE", now)
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(failed)?;
+    if lanes.is_empty() {
+        return Ok(0);
+    }
+    sqlx::query!(
+        "UPDATE debt SET state = 'uncertain', unsure = true, attempts = attempts + 1, reason = 'the lease ran out',
+            fixer = NULL
+         WHERE state = 'sending' AND lane = ANY($1)",
+        &lanes
+    )
+    .execute(&mut *tx)
+    .await
+    .map_err(failed)?;
+    let lost = sqlx::query_scalar!(
+        "SELECT l.id FROM load l JOIN lane ON lane.connection = l.connection AND lane.tenant = l.tenant
+            AND lane.key = decode(repeat('00', 16), 'hex')
+         WHERE l.status = 'sending' AND lane.id = ANY($1)",
+        &lanes
+    )
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(failed)?;
+    for load in lost {
+        loads::finish(&mut tx, load, now, LoadStatus::Failed, "the lease ran out").await?;
+    }
+    sqlx::query!(
+        "UPDATE lane SET leased = false,
+            next_at = CASE WHEN EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.state = 'owed') THEN $2::bigint END
+         WHERE id = ANY($1)",
+        &lanes,
+        now
+    )
+    .execute(&mut *tx)
+    .await
+    .map_err(failed)?;
+    commit(tx).await?;
+    ledger.heads.due(now);
+    Ok(lanes.len() as u64)
+}
