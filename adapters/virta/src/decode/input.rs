@@ -28,11 +28,46 @@ pub(super) struct Input<'i> {
     before: u64,
     /// Up to where in the chunk lines are counted, and how many there are up to there.
     counted: Cell<(usize, u64)>,
-    /// There may be a character in the chunk that XML does not allow, or in an earlier one.
-    suspicious: bool,
+    /// What stood in the chunks read so far.
+    seen: Seen,
     /// Where the current token began, and how long it may be.
     token: u64,
     token_limit: u64,
+}
+
+/// Bytes that call for checks of every token, seen or not. Most documents hold none of them, and to look for them in a
+/// whole chunk costs next to nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Seen(u8);
+
+impl Seen {
+    const ILLEGAL: u8 = 1;
+    const CARRIAGE_RETURN: u8 = 2;
+    const BRACKET: u8 = 4;
+
+    // One byte of flags, so that the loop takes many bytes at once.
+    fn note(&mut self, chunk: &[u8]) {
+        self.0 = chunk.iter().fold(self.0, |seen, byte| {
+            seen | (u8::from(is_control(*byte) | (*byte == 0xEF)) * Self::ILLEGAL)
+                | (u8::from(*byte == b'\r') * Self::CARRIAGE_RETURN)
+                | (u8::from(*byte == b']') * Self::BRACKET)
+        });
+    }
+
+    /// There may be a character that XML does not allow: a control character, U+FFFE or U+FFFF.
+    pub(super) fn illegal(self) -> bool {
+        self.0 & Self::ILLEGAL != 0
+    }
+
+    /// There was a carriage return: line ends have to be normalised.
+    pub(super) fn carriage_return(self) -> bool {
+        self.0 & Self::CARRIAGE_RETURN != 0
+    }
+
+    /// There was a `]`: text may hold the end of a CDATA section, which it must not.
+    pub(super) fn bracket(self) -> bool {
+        self.0 & Self::BRACKET != 0
+    }
 }
 
 enum Source<'i> {
@@ -68,7 +103,7 @@ impl<'i> Input<'i> {
             rest: 0..0,
             before: 0,
             counted: Cell::new((0, 1)),
-            suspicious: false,
+            seen: Seen::default(),
             token: 0,
             token_limit: token_limit as u64,
         })
@@ -97,9 +132,10 @@ impl<'i> Input<'i> {
         lines
     }
 
-    /// True if tokens have to be checked one by one for characters that XML does not allow.
-    pub(super) fn is_suspicious(&self) -> bool {
-        self.suspicious
+    /// What tokens have to be checked for.
+    #[inline]
+    pub(super) fn seen(&self) -> Seen {
+        self.seen
     }
 
     fn refill(&mut self) -> io::Result<()> {
@@ -115,7 +151,7 @@ impl<'i> Input<'i> {
             Source::Recoded(source) => source.read(&mut self.chunk)?,
         };
         self.rest = 0..length;
-        self.suspicious |= is_suspicious(&self.chunk[..length]);
+        self.seen.note(&self.chunk[..length]);
         Ok(())
     }
 }
@@ -123,11 +159,6 @@ impl<'i> Input<'i> {
 /// Line ends in some bytes.
 pub(super) fn count_lines(bytes: &[u8]) -> u64 {
     bytes.chunks(255).map(|few| u64::from(few.iter().fold(0u8, |n, b| n + u8::from(*b == b'\n')))).sum()
-}
-
-/// True if there may be a character that XML does not allow: a control character, U+FFFE or U+FFFF.
-fn is_suspicious(bytes: &[u8]) -> bool {
-    bytes.iter().fold(false, |bad, b| bad | is_control(*b) | (*b == 0xEF))
 }
 
 /// True if there is a character that XML does not allow, in UTF-8.

@@ -19,7 +19,7 @@ use crate::names::{ALL_DATA, LEARNER, LEARNERS, List, NAMESPACE, NAMESPACE_2013}
 use crate::shape::{Node as _, Row, RowKind};
 use index::Index;
 use notes::Notes;
-use read::Read;
+use read::{Attributes, Read};
 use silta_adapter::SmolStr;
 use silta_adapter::adapter::{DecodeContext, Decoded, Limits, Reading, Sink, Unreadable};
 use silta_adapter::problem::Problem;
@@ -63,6 +63,7 @@ pub(crate) fn decode(input: &mut dyn BufRead, ctx: &DecodeContext, sink: &mut Si
         limits: ctx.limits,
         index: Index::default(),
         notes: Notes::new(ctx.limits.problems),
+        attributes: Attributes::default(),
         told: 0,
         sink,
     };
@@ -206,6 +207,8 @@ struct Document<'s, 'f> {
     limits: Limits,
     index: Index,
     notes: Notes,
+    /// The attributes of the element being read: kept so that every element uses the same memory.
+    attributes: Attributes,
     /// Problems found so far.
     told: usize,
     sink: &'s mut Sink<'f>,
@@ -309,7 +312,7 @@ impl Document<'_, '_> {
         let (line, outside, path) = (xml.line(), xml.depth() - 1, self.notes.depth());
         xml.bound(Some(self.limits.record_bytes as u64));
         let mut row = Row::<B>::blank();
-        let read = Read::new(xml, &mut self.notes).element(list.row(), &mut row, ());
+        let read = Read::new(xml, &mut self.notes, &mut self.attributes).element(list.row(), &mut row, ());
         xml.bound(None);
         match read {
             Ok(true) => self.take(row, line, block),
@@ -331,7 +334,7 @@ impl Document<'_, '_> {
         let mut learner = Row::<Learner>::blank();
         let mut block: Option<Block> = None;
         let (mut given_up, mut late) = (false, false);
-        let mut read = Read::new(xml, &mut self.notes);
+        let mut read = Read::new(xml, &mut self.notes, &mut self.attributes);
         read.open(LEARNER, &mut learner, ())?;
         let mut frame = read.pause();
         while self.next_child(xml, inside)? {
@@ -353,7 +356,7 @@ impl Document<'_, '_> {
             late |= block.is_some();
             let from = xml.position();
             xml.bound(Some(budget));
-            let mut read = Read::resume(xml, &mut self.notes, frame);
+            let mut read = Read::resume(xml, &mut self.notes, &mut self.attributes, frame);
             let offered = read.offer(&mut learner, ());
             frame = read.pause();
             xml.bound(None);
@@ -367,7 +370,7 @@ impl Document<'_, '_> {
                 other => other?,
             }
         }
-        Read::resume(xml, &mut self.notes, frame).close(&mut learner, ())?;
+        Read::resume(xml, &mut self.notes, &mut self.attributes, frame).close(&mut learner, ())?;
         match block {
             None => drop(self.learner(&learner, line, given_up)?),
             // Parts of the learner stood behind her rows: she is told again, now whole.

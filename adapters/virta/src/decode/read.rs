@@ -12,12 +12,12 @@ pub(super) struct Read<'x, 'i, 'n> {
     pub(super) xml: &'x mut Xml<'i>,
     pub(super) notes: &'n mut Notes,
     frame: Frame,
-    attributes: Attributes,
+    attributes: &'n mut Attributes,
 }
 
 /// The attributes of a start tag, end to end, and the one being offered to the shape.
-#[derive(Default)]
-struct Attributes {
+#[derive(Debug, Default)]
+pub(super) struct Attributes {
     names: String,
     values: String,
     /// Where each ends in the names and in the values.
@@ -77,6 +77,9 @@ enum Phase {
 #[derive(Debug, Default)]
 pub(super) struct Frame {
     phase: Phase,
+    /// The name key of the attribute or child that looks for its place; 0 once it has found it, and at the end.
+    attribute: u64,
+    child: u64,
     /// Which part of the shape the walk is at.
     part: u32,
     /// Parts that stood, one bit each.
@@ -93,8 +96,16 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    fn walk(&mut self, phase: Phase) {
+    fn walk(&mut self, phase: Phase, key: u64) {
         (self.phase, self.part, self.taken) = (phase, 0, false);
+        self.attribute = if phase == Phase::Attribute { key } else { 0 };
+        self.child = if phase == Phase::Child { key } else { 0 };
+    }
+
+    /// What looked for its place has found it.
+    fn take(&mut self, bit: u64) {
+        (self.taken, self.attribute, self.child) = (true, 0, 0);
+        self.seen |= bit;
     }
 
     /// The bit of the next part.
@@ -105,13 +116,18 @@ impl Frame {
 }
 
 impl<'x, 'i, 'n> Read<'x, 'i, 'n> {
-    pub(super) fn new(xml: &'x mut Xml<'i>, notes: &'n mut Notes) -> Self {
-        Self { xml, notes, frame: Frame::default(), attributes: Attributes::default() }
+    pub(super) fn new(xml: &'x mut Xml<'i>, notes: &'n mut Notes, attributes: &'n mut Attributes) -> Self {
+        Self { xml, notes, frame: Frame::default(), attributes }
     }
 
     /// Goes on with an element that was paused.
-    pub(super) fn resume(xml: &'x mut Xml<'i>, notes: &'n mut Notes, frame: Frame) -> Self {
-        Self { frame, ..Self::new(xml, notes) }
+    pub(super) fn resume(
+        xml: &'x mut Xml<'i>,
+        notes: &'n mut Notes,
+        attributes: &'n mut Attributes,
+        frame: Frame,
+    ) -> Self {
+        Self { frame, ..Self::new(xml, notes, attributes) }
     }
 
     /// Pauses in the middle of an element.
@@ -145,7 +161,7 @@ impl<'x, 'i, 'n> Read<'x, 'i, 'n> {
             if is_of_xml(self.attributes.name()) {
                 continue;
             }
-            self.frame.walk(Phase::Attribute);
+            self.frame.walk(Phase::Attribute, self.attributes.key);
             node.walk(spec, self)?;
             if !self.frame.taken {
                 self.notes.unknown(&format!("@{}", self.attributes.name()), self.frame.line);
@@ -170,7 +186,7 @@ impl<'x, 'i, 'n> Read<'x, 'i, 'n> {
 
     /// Offers the child element whose start tag was just read to a node. A child without a place is noted and skipped.
     pub(super) fn offer<N: Node>(&mut self, node: &mut N, spec: N::Spec) -> Result<(), Halt> {
-        self.frame.walk(Phase::Child);
+        self.frame.walk(Phase::Child, self.xml.key);
         node.walk(spec, self)?;
         if !self.frame.taken { self.skip() } else { Ok(()) }
     }
@@ -189,7 +205,7 @@ impl<'x, 'i, 'n> Read<'x, 'i, 'n> {
 
     /// Ends an element: takes its text and notes what is missing. False if it cannot do without that.
     pub(super) fn close<N: Node>(&mut self, node: &mut N, spec: N::Spec) -> Result<bool, Halt> {
-        self.frame.walk(Phase::End);
+        self.frame.walk(Phase::End, 0);
         node.walk(spec, self)?;
         if !self.frame.taken && (self.frame.stray || !is_white(&self.xml.text)) {
             self.notes.unknown("text()", self.frame.line);
@@ -261,8 +277,7 @@ impl<'x, 'i, 'n> Read<'x, 'i, 'n> {
         if self.attributes.name() != at.name {
             return;
         }
-        self.frame.taken = true;
-        self.frame.seen |= bit;
+        self.frame.take(bit);
         if at.need == Need::Opt && self.attributes.value().is_empty() {
             return;
         }
@@ -317,14 +332,14 @@ impl<'x, 'i, 'n> Read<'x, 'i, 'n> {
         if !self.xml.is(at.name) {
             return Ok(false);
         }
-        self.frame.taken = true;
-        if !S::LIST && self.frame.seen & bit != 0 {
+        let again = self.frame.seen & bit != 0;
+        self.frame.take(bit);
+        if !S::LIST && again {
             self.repeated(at);
             self.xml.check_attributes()?;
             self.xml.leave(self.xml.depth() - 1)?;
             return Ok(false);
         }
-        self.frame.seen |= bit;
         Ok(true)
     }
 }
@@ -344,12 +359,10 @@ impl Visit for Read<'_, '_, '_> {
         S::Item: Value,
     {
         let bit = self.frame.next();
-        match self.frame.phase {
-            Phase::Attribute if !self.frame.taken && self.attributes.key == at.key => {
-                self.take_attribute(at, bit, spec, slot);
-            }
-            Phase::End => self.ended::<S>(at, bit),
-            Phase::Attribute | Phase::Child => {}
+        if self.frame.attribute == at.key {
+            self.take_attribute(at, bit, spec, slot);
+        } else if self.frame.phase == Phase::End {
+            self.ended::<S>(at, bit);
         }
         Ok(())
     }
@@ -360,10 +373,10 @@ impl Visit for Read<'_, '_, '_> {
         S::Item: Value,
     {
         let bit = self.frame.next();
-        match self.frame.phase {
-            Phase::Child if !self.frame.taken && self.xml.key == at.key => self.take_leaf(at, bit, spec, slot)?,
-            Phase::End => self.ended::<S>(at, bit),
-            Phase::Attribute | Phase::Child => {}
+        if self.frame.child == at.key {
+            self.take_leaf(at, bit, spec, slot)?;
+        } else if self.frame.phase == Phase::End {
+            self.ended::<S>(at, bit);
         }
         Ok(())
     }
@@ -388,10 +401,10 @@ impl Visit for Read<'_, '_, '_> {
         S::Item: Node,
     {
         let bit = self.frame.next();
-        match self.frame.phase {
-            Phase::Child if !self.frame.taken && self.xml.key == at.key => self.take_node(at, bit, spec, slot)?,
-            Phase::End => self.ended::<S>(at, bit),
-            Phase::Attribute | Phase::Child => {}
+        if self.frame.child == at.key {
+            self.take_node(at, bit, spec, slot)?;
+        } else if self.frame.phase == Phase::End {
+            self.ended::<S>(at, bit);
         }
         Ok(())
     }

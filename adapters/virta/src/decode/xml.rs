@@ -126,15 +126,23 @@ impl<'i> Xml<'i> {
             let first = self.position() == 0;
             let fault = match self.reader.read_event_into(&mut self.tag.bytes) {
                 Err(error) => Some(Fault::of(&error)),
-                Ok(Event::Text(text)) => match (self.depth, text.xml10_content()) {
-                    (0, text) if !text.trim_matches(is_space).is_empty() => Some(Fault::Outside),
-                    (0, _) => continue,
-                    (_, text) if text.contains('>') && text.contains("]]>") => Some(Fault::Syntax),
-                    (_, text) => {
-                        self.text.push_str(&text);
+                Ok(Event::Text(text)) => {
+                    let seen = self.reader.get_ref().seen();
+                    if self.depth == 0 {
+                        if text.trim_matches(is_space).is_empty() {
+                            continue;
+                        }
+                        Some(Fault::Outside)
+                    } else if seen.bracket() && text.contains("]]>") {
+                        Some(Fault::Syntax)
+                    } else {
+                        match seen.carriage_return() {
+                            true => self.text.push_str(&text.xml10_content()),
+                            false => self.text.push_str(&text),
+                        }
                         None
                     }
-                },
+                }
                 Ok(Event::CData(text)) => {
                     self.text.push_str(&text.xml10_content());
                     (self.depth == 0).then_some(Fault::Outside)
@@ -147,9 +155,9 @@ impl<'i> Xml<'i> {
                     None => Some(Fault::Reference),
                 },
                 Ok(Event::Start(tag)) => {
-                    let (name, local) = (tag.name().as_ref().len(), tag.local_name().as_ref().len());
-                    self.tag.name = name;
-                    self.local = 1 + name - local;
+                    let name = tag.name().0.as_bytes();
+                    let prefix = name.iter().position(|byte| *byte == b':').map_or(0, |colon| colon + 1);
+                    (self.tag.name, self.local) = (name.len(), 1 + prefix);
                     return self.started();
                 }
                 Ok(Event::End(_)) => {
@@ -191,13 +199,19 @@ impl<'i> Xml<'i> {
         self.checked(Token::Start)
     }
 
-    /// Notes the prefixes that the start tag declares, and checks that those it uses are declared.
+    /// Notes the prefixes that the start tag declares, and checks that those it uses are declared and that no attribute
+    /// holds a `<`.
     fn bind(&mut self) -> Result<(), Halt> {
         while self.prefixes.last().is_some_and(|(depth, _)| *depth >= self.depth) {
             self.prefixes.pop();
         }
         let mut used = Vec::new();
-        if self.tag.bytes.get(1 + self.tag.name..).is_some_and(|attributes| attributes.contains(&b':')) {
+        let attributes = self.tag.bytes.get(1 + self.tag.name..).unwrap_or_default();
+        let (colon, less) = (attributes.contains(&b':'), attributes.contains(&b'<'));
+        if less {
+            return Err(self.fault(Fault::Attribute));
+        }
+        if colon {
             let (tag, mut declared) = (self.take_tag(), Vec::new());
             self.attributes(&tag, |name, value| {
                 match name.split_once(':') {
@@ -216,9 +230,19 @@ impl<'i> Xml<'i> {
     }
 
     /// Checks what holds for every token.
+    #[inline]
     fn checked(&self, token: Token) -> Result<Token, Halt> {
         let bytes = &self.tag.bytes;
-        if self.reader.get_ref().is_suspicious() && has_illegal(bytes) {
+        let within =
+            self.position() <= self.record_end.min(self.limits.bytes) && bytes.len() <= self.limits.record_bytes;
+        if within && !self.reader.get_ref().seen().illegal() { Ok(token) } else { self.examined(token) }
+    }
+
+    /// Says which bound was broken, if one was, and looks at every character.
+    #[cold]
+    fn examined(&self, token: Token) -> Result<Token, Halt> {
+        let bytes = &self.tag.bytes;
+        if self.reader.get_ref().seen().illegal() && has_illegal(bytes) {
             return Err(self.fault(Fault::Character));
         }
         if self.position() > self.limits.bytes {
@@ -286,10 +310,13 @@ impl<'i> Xml<'i> {
         let inside = tag.bytes.strip_prefix(b"<").and_then(|t| t.strip_suffix(b">")).unwrap_or_default();
         let inside = inside.strip_suffix(b"/").unwrap_or(inside);
         let inside = std::str::from_utf8(inside).map_err(|_| self.fault(Fault::Encoding))?;
+        // Values without references and white space other than blanks are what they stand for.
+        let plain = !inside.bytes().fold(false, |odd, byte| odd | (byte == b'&') | (byte < b' '));
         for attribute in BytesStart::from_content(inside, tag.name).attributes() {
             let attribute = attribute.map_err(|_| self.fault(Fault::Attribute))?;
-            if attribute.value.contains('<') {
-                return Err(self.fault(Fault::Attribute));
+            if plain {
+                each(attribute.key.as_ref(), attribute.value)?;
+                continue;
             }
             let value =
                 attribute.normalized_value(XmlVersion::Explicit1_0).map_err(|_| self.fault(Fault::Reference))?;

@@ -135,6 +135,8 @@ pub(crate) trait Slot {
 
     fn put(&mut self, item: Self::Item);
     fn is_empty(&self) -> bool;
+    /// Calls back with every item.
+    fn each(&mut self, each: impl FnMut(&mut Self::Item));
     /// Drops every item for which `keep(index, item)` is false; a bare item always stays.
     fn retain(&mut self, keep: impl FnMut(usize, &mut Self::Item) -> bool);
 }
@@ -147,6 +149,9 @@ impl<T> Slot for Option<T> {
     }
     fn is_empty(&self) -> bool {
         self.is_none()
+    }
+    fn each(&mut self, each: impl FnMut(&mut T)) {
+        self.iter_mut().for_each(each);
     }
     fn retain(&mut self, mut keep: impl FnMut(usize, &mut T) -> bool) {
         if self.as_mut().is_some_and(|item| !keep(0, item)) {
@@ -164,6 +169,9 @@ impl<T> Slot for Set<T> {
     }
     fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+    fn each(&mut self, each: impl FnMut(&mut T)) {
+        self.0.iter_mut().for_each(each);
     }
     fn retain(&mut self, mut keep: impl FnMut(usize, &mut T) -> bool) {
         let mut index = 0;
@@ -185,6 +193,9 @@ macro_rules! bare {
             }
             fn is_empty(&self) -> bool {
                 false
+            }
+            fn each(&mut self, mut each: impl FnMut(&mut Self)) {
+                each(self);
             }
             fn retain(&mut self, mut keep: impl FnMut(usize, &mut Self) -> bool) {
                 keep(0, self);

@@ -456,6 +456,9 @@ impl super::Slot for GradeScale {
     fn is_empty(&self) -> bool {
         false
     }
+    fn each(&mut self, mut each: impl FnMut(&mut Self)) {
+        each(self);
+    }
     fn retain(&mut self, mut keep: impl FnMut(usize, &mut Self) -> bool) {
         keep(0, self);
     }
