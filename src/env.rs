@@ -24,6 +24,23 @@ impl Clock for SystemClock {
     }
 }
 
+/// The machine's clock, set by another: processes that share a database go by the database's.
+#[derive(Debug, Default)]
+pub struct SharedClock(AtomicI64);
+
+impl SharedClock {
+    /// By how much the other clock is ahead.
+    pub fn set(&self, ahead: Micros) {
+        self.0.store(ahead, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SharedClock {
+    fn now(&self) -> Micros {
+        SystemClock.now() + self.0.load(Ordering::SeqCst)
+    }
+}
+
 /// A clock that moves when told to, for simulation and tests.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicI64);

@@ -2,14 +2,20 @@
 
 use crate::config::{self, BadConfig, Config};
 use crate::env::{Clock, Rng};
-use crate::ledger::{DebtTarget, LaneBy, Ledger, Micros};
+use crate::ledger::{DebtTarget, LaneBy, Ledger, LedgerError, Micros};
 use crate::vault::Vault;
 use governor::{DefaultDirectRateLimiter, Quota};
 use silta_adapter::adapter::{Adapter, Connected, Effect, Encode, EncodeContext, Registry};
 use silta_adapter::mapping::Mappings;
+use smol_str::SmolStr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
-use tokio::sync::Notify;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, mpsc};
+
+/// How long a process may be silent before another takes over its duty.
+const DUTY: Duration = Duration::from_secs(30);
 
 /// Everything the rooms share.
 pub struct Gateway {
@@ -29,6 +35,43 @@ pub struct Gateway {
     pub mappings: Arc<Mappings>,
     /// The open connections.
     pub connections: Vec<Arc<Connection>>,
+    /// Names this process among others on the same store.
+    node: String,
+}
+
+/// Rung when something may be owed by a connection: here, and in other processes on the store.
+#[derive(Debug, Default)]
+pub struct Bell {
+    name: SmolStr,
+    here: Notify,
+    elsewhere: OnceLock<mpsc::UnboundedSender<SmolStr>>,
+}
+
+impl Bell {
+    /// Wakes everybody who waits for it.
+    pub fn notify_waiters(&self) {
+        self.here();
+        if let Some(elsewhere) = self.elsewhere.get() {
+            // Where nobody tells it any more, the process is ending.
+            let _ = elsewhere.send(self.name.clone());
+        }
+    }
+
+    /// Waits for it.
+    pub fn notified(&self) -> Notified<'_> {
+        self.here.notified()
+    }
+
+    /// Wakes those in this process.
+    pub fn here(&self) {
+        self.here.notify_waiters();
+    }
+
+    /// Has rings told elsewhere too.
+    pub fn also(&self, elsewhere: mpsc::UnboundedSender<SmolStr>) {
+        // A second telling would be no better than the first.
+        let _ = self.elsewhere.set(elsewhere);
+    }
 }
 
 /// An open connection.
@@ -40,7 +83,7 @@ pub struct Connection {
     /// What it can do.
     pub connected: Connected,
     /// Rung when something may be owed.
-    pub bell: Notify,
+    pub bell: Bell,
     /// Held while its store is read back and compared, so that this happens once at a time.
     pub reconciling: tokio::sync::Mutex<()>,
     limiter: Option<DefaultDirectRateLimiter>,
@@ -109,7 +152,8 @@ impl Gateway {
             .map(|connection| open(connection, &parts.registry).map(Arc::new))
             .collect::<Result<_, _>>()?;
         let Parts { ledger, vault, clock, rng, registry, mappings } = parts;
-        Ok(Self { config, ledger, vault, clock, rng, registry, mappings, connections })
+        let node = rng.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { config, ledger, vault, clock, rng, registry, mappings, connections, node })
     }
 
     /// The open connection of this name.
@@ -134,6 +178,38 @@ impl Gateway {
             generation: u64::try_from(generation).unwrap_or(0),
             instant: jiff::Timestamp::from_microsecond(self.clock.now()).unwrap_or_default(),
         }
+    }
+
+    /// Does what one process at a time may do. `None` if another has the duty, or took it over because this one was
+    /// silent for too long; what was begun is given up then.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn on_duty<T>(&self, duty: &str, work: impl Future<Output = T>) -> Result<Option<T>, LedgerError> {
+        if !self.hold(duty).await? {
+            return Ok(None);
+        }
+        let taken_over = async {
+            loop {
+                tokio::time::sleep(DUTY / 3).await;
+                // A store that is away for a moment takes no duty away: another process would have to ask it first.
+                if let Ok(false) = self.hold(duty).await {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            done = work => {
+                self.ledger.release(duty, &self.node).await?;
+                Ok(Some(done))
+            }
+            () = taken_over => Ok(None),
+        }
+    }
+
+    async fn hold(&self, duty: &str) -> Result<bool, LedgerError> {
+        let now = self.now();
+        self.ledger.hold(duty, &self.node, now, now + DUTY.as_micros() as Micros).await
     }
 
     /// The time.
@@ -162,7 +238,7 @@ fn open(connection: &config::Connection, registry: &Registry) -> Result<Connecti
         config: connection.clone(),
         adapter,
         connected,
-        bell: Notify::new(),
+        bell: Bell { name: connection.name.clone(), ..Bell::default() },
         reconciling: Default::default(),
         limiter,
     })

@@ -17,6 +17,7 @@
 //! | [`alerts`] | operators are told |
 //! | [`reconcile`] | what is there is compared with what was accepted |
 //! | [`ledger`] | what is known: records, versions, debts, loads, findings, audit |
+//! | [`store`] | the database a configuration names, and keeping step with others on it |
 //! | [`vault`] | personal data sealed, pseudonyms made |
 //! | [`telemetry`] | logs, traces |
 //! | [`registry`] | the adapters of this program: the only place that names them |
@@ -35,6 +36,7 @@ pub mod http;
 pub mod intake;
 pub mod reconcile;
 pub mod registry;
+pub mod store;
 pub mod telemetry;
 pub mod vault;
 

@@ -14,6 +14,7 @@
 pub mod batch;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod dump;
 mod judge;
 pub mod memory;
 pub mod stored;
@@ -316,6 +317,13 @@ pub trait Access: Send + Sync {
 
     /// Stores a small fact.
     async fn set_fact(&self, name: &str, value: &str) -> Result<()>;
+
+    /// Takes a duty that one process at a time has, or keeps it, until a time. False if another holder has it and its
+    /// time is not over.
+    async fn hold(&self, duty: &str, holder: &str, now: Micros, until: Micros) -> Result<bool>;
+
+    /// Gives a duty back, if this holder has it.
+    async fn release(&self, duty: &str, holder: &str) -> Result<()>;
 
     /// True if the store answers.
     async fn ready(&self) -> Result<()>;

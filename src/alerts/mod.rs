@@ -72,8 +72,13 @@ pub async fn watch(gateway: Arc<Gateway>, stop: CancellationToken) {
     let pause = crate::delivery::run::poll(&gateway);
     while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
         for connection in &gateway.connections {
-            if let Err(e) = look(&gateway, connection, &http).await {
-                tracing::error!(connection = %connection.config.name, error = %e, "alerts could not be looked at");
+            let name = &connection.config.name;
+            let looked = gateway.on_duty(&format!("alerts:{name}"), look(&gateway, connection, &http)).await;
+            match looked.map_err(DeliveryError::from) {
+                Ok(None | Some(Ok(()))) => {}
+                Ok(Some(Err(e))) | Err(e) => {
+                    tracing::error!(connection = %name, error = %e, "alerts could not be looked at");
+                }
             }
         }
     }

@@ -1,11 +1,10 @@
 //! `silta doctor`: a configuration and its store, checked.
 
-use super::open::{ConfigFile, fits, ledger, vault};
+use super::open::{self, ConfigFile, fits, vault};
 use super::{Exit, Failure, Outcome};
 use crate::config::Config;
 use crate::env::{Rng, SystemClock};
 use crate::gateway::{Gateway, Parts};
-use crate::ledger::Access;
 use crate::ledger::memory::MemoryLedger;
 use crate::registry;
 use clap::Parser;
@@ -40,15 +39,16 @@ pub(super) async fn run(args: &Args) -> Outcome {
 }
 
 async fn store(config: &Config) -> Result<String, Failure> {
-    let ledger = ledger(config, false).await?;
-    let pending = ledger.pending_migrations().await?;
+    let store = open::store(config, false).await?;
+    let pending = store.pending_migrations().await?;
     if !pending.is_empty() {
         return Err(format!("{} migrations are pending; run `silta migrate`", pending.len()).into());
     }
-    if let Some(damage) = ledger.integrity().await?.first() {
+    if let Some(damage) = store.integrity().await?.first() {
         return Err(format!("the store is damaged: {damage}").into());
     }
-    fits(&ledger, &vault(config, false, Rng::from_system())?).await?;
+    let ledger = store.ledger();
+    fits(&*ledger, &vault(config, false, Rng::from_system())?).await?;
     let tokens = ledger.tokens().await?.len();
     Ok(format!(": whole, {tokens} tokens"))
 }

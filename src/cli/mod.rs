@@ -36,6 +36,7 @@ mod schema;
 mod serve;
 mod status;
 mod token;
+mod worker;
 
 use clap::{Parser, Subcommand};
 use std::fmt;
@@ -55,6 +56,8 @@ struct Cli {
 enum Command {
     /// Run the gateway.
     Serve(serve::Args),
+    /// Deliver, reconcile and watch beside other gateways on the same store, without the HTTP interface.
+    Worker(worker::Args),
     /// Run a gateway and a simulated national store with sample institutions, and tell what happens.
     Demo(demo::Args),
     /// Run a simulated system.
@@ -171,6 +174,7 @@ fn run(command: Command) -> Outcome {
 async fn run_async(command: Command) -> Outcome {
     match command {
         Command::Serve(args) => serve::run(&args).await,
+        Command::Worker(args) => worker::run(&args).await,
         Command::Demo(args) => demo::run(&args).await,
         Command::Sandbox(command) => sandbox::run(&command).await,
         Command::Push(args) => push::run(&args).await,

@@ -1,14 +1,14 @@
 //! Opens the store and the vault a configuration names, for the commands that work on them directly.
 
 use super::Failure;
-use crate::config::Config;
-use crate::env::{Rng, SystemClock};
+use crate::config::{Config, Place};
+use crate::env::Rng;
 use crate::gateway::{Gateway, Parts};
-use crate::ledger::Access;
+use crate::ledger::Ledger;
 use crate::registry;
+use crate::store::Store;
 use crate::vault::Vault;
 use clap::Args;
-use silta_ledger_sqlite::SqliteLedger;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,13 +27,14 @@ impl ConfigFile {
     }
 }
 
-/// Opens the ledger; a new one is made and brought to this version's form only if `create` says so.
-pub(super) async fn ledger(config: &Config, create: bool) -> Result<SqliteLedger, Failure> {
-    let file = config.store.sqlite_file()?;
-    if !create && !file.exists() {
-        return Err(format!("there is no store at {}; `silta migrate` makes one", file.display()).into());
-    }
-    Ok(SqliteLedger::open(&file.display().to_string(), create).await?)
+/// Opens the store; a new file is made only if `create` says so.
+pub(super) async fn store(config: &Config, create: bool) -> Result<Store, Failure> {
+    Ok(Store::open(&config.store.place()?, create).await?)
+}
+
+/// Opens what the store holds.
+pub(super) async fn ledger(config: &Config) -> Result<Arc<dyn Ledger>, Failure> {
+    Ok(store(config, false).await?.ledger())
 }
 
 /// Opens the vault. Its key file is made only together with a new store: a store without its key would be lost.
@@ -41,41 +42,50 @@ pub(super) fn vault(config: &Config, create: bool, rng: Rng) -> Result<Vault, Fa
     Ok(Vault::open(&config.vault.key_file, create, rng)?)
 }
 
+/// The fact that tells that a store was moved into another database.
+pub(super) const MOVED: &str = "store.moved";
+
+/// The fact that tells a store's key.
+pub(super) const KEY: &str = "vault.key";
+
 /// Checks that a store and a key belong together; a new store takes the key it is first opened with. Under another key
 /// nothing kept could be read, and everything sent again would be taken as new.
-pub(super) async fn fits(ledger: &SqliteLedger, vault: &Vault) -> Result<(), Failure> {
-    const FACT: &str = "vault.key";
-    let mark: String = vault.lookup("", FACT).0.iter().map(|byte| format!("{byte:02x}")).collect();
-    match ledger.fact(FACT).await? {
+pub(super) async fn fits(ledger: &dyn Ledger, vault: &Vault) -> Result<(), Failure> {
+    let mark: String = vault.lookup("", KEY).0.iter().map(|byte| format!("{byte:02x}")).collect();
+    match ledger.fact(KEY).await? {
         Some(known) if known == mark => Ok(()),
         Some(_) => Err("the key file is not the one the store was made with".into()),
-        None => Ok(ledger.set_fact(FACT, &mark).await?),
+        None => Ok(ledger.set_fact(KEY, &mark).await?),
     }
 }
 
 /// Opens everything and puts the gateway together. A new store is made if there is none; an older one must be migrated
-/// first.
-pub(super) async fn gateway(config: Config) -> Result<Arc<Gateway>, Failure> {
+/// first. Its key is made with it: on this machine, so other machines have to be given it.
+pub(super) async fn gateway(config: Config) -> Result<(Arc<Gateway>, Store), Failure> {
     let rng = Rng::from_system();
-    let fresh = !config.store.sqlite_file()?.exists();
-    let ledger = ledger(&config, fresh).await?;
+    let fresh = matches!(config.store.place()?, Place::Sqlite(file) if !file.exists());
+    let store = store(&config, fresh).await?;
     if fresh {
-        ledger.migrate().await?;
-    } else if !ledger.pending_migrations().await?.is_empty() {
+        store.migrate().await?;
+    } else if !store.pending_migrations().await?.is_empty() {
         return Err("the store is of an older version; run `silta migrate` first".into());
     }
     let vault = vault(&config, fresh, rng.clone())?;
-    fits(&ledger, &vault).await?;
+    let ledger = store.ledger();
+    fits(&*ledger, &vault).await?;
+    if ledger.fact(MOVED).await?.is_some() {
+        return Err("the store was moved into another database; give store.url its new value".into());
+    }
     let mappings = registry::mappings(config.mappings.directory.as_deref())?;
     let parts = Parts {
-        ledger: Arc::new(ledger),
+        ledger,
         vault: Arc::new(vault),
-        clock: Arc::new(SystemClock),
+        clock: store.clock(),
         rng,
         registry: registry::adapters(),
         mappings: Arc::new(mappings),
     };
-    Ok(Arc::new(Gateway::new(config, parts)?))
+    Ok((Arc::new(Gateway::new(config, parts)?), store))
 }
 
 #[cfg(test)]

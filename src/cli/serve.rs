@@ -3,6 +3,7 @@
 use super::open::{self, ConfigFile};
 use super::{Exit, Outcome};
 use crate::gateway::Gateway;
+use crate::store::Store;
 use crate::{alerts, console, delivery, http, reconcile, telemetry};
 use clap::Parser;
 use std::future::IntoFuture;
@@ -10,6 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Run the gateway.
@@ -23,8 +25,8 @@ pub(super) async fn run(args: &Args) -> Outcome {
     let mut stop = super::Stop::listen()?;
     let config = args.config.read()?;
     let _telemetry = telemetry::start(&config.telemetry)?;
-    let gateway = open::gateway(config).await?;
-    let running = Running::start(gateway).await?;
+    let (gateway, store) = open::gateway(config).await?;
+    let running = Running::start(gateway, &store).await?;
     tracing::info!(address = %running.address, "serving");
     stop.requested().await;
     tracing::info!("stopping");
@@ -36,20 +38,17 @@ pub(super) async fn run(args: &Args) -> Outcome {
 pub(super) struct Running {
     pub(super) address: SocketAddr,
     stop: CancellationToken,
-    work: tokio::task::JoinSet<()>,
+    work: JoinSet<()>,
 }
 
 impl Running {
     /// Starts serving and working.
-    pub(super) async fn start(gateway: Arc<Gateway>) -> Result<Self, super::Failure> {
+    pub(super) async fn start(gateway: Arc<Gateway>, store: &Store) -> Result<Self, super::Failure> {
         let listen = &gateway.config.server.listen;
         let listener = TcpListener::bind(listen).await.map_err(|e| format!("cannot listen on {listen}: {e}"))?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
-        delivery::replan::note_terms(&gateway).await?;
-        let mut work = delivery::run::start(&gateway, &stop);
-        work.spawn(reconcile::run::schedule(gateway.clone(), stop.clone()));
-        work.spawn(alerts::watch(gateway.clone(), stop.clone()));
+        let mut work = work(&gateway, store, &stop).await?;
         let app = http::dressed(http::routes().merge(console::routes(gateway.clone())), gateway);
         let service = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
         work.spawn(async move {
@@ -60,12 +59,32 @@ impl Running {
         Ok(Self { address, stop, work })
     }
 
-    /// Stops: what is being sent is finished, within bounds; whatever is not is taken up again by the next start.
-    pub(super) async fn stop(mut self) {
-        self.stop.cancel();
-        let all = async { while self.work.join_next().await.is_some() {} };
-        if tokio::time::timeout(Duration::from_secs(10), all).await.is_err() {
-            self.work.abort_all();
-        }
+    /// Stops.
+    pub(super) async fn stop(self) {
+        finish(self.work, &self.stop).await;
+    }
+}
+
+/// Starts everything a gateway does besides serving.
+pub(super) async fn work(
+    gateway: &Arc<Gateway>,
+    store: &Store,
+    stop: &CancellationToken,
+) -> Result<JoinSet<()>, super::Failure> {
+    delivery::replan::note_terms(gateway).await?;
+    let mut work = delivery::run::start(gateway, stop);
+    work.spawn(reconcile::run::schedule(gateway.clone(), stop.clone()));
+    work.spawn(alerts::watch(gateway.clone(), stop.clone()));
+    store.share(gateway, stop, &mut work);
+    Ok(work)
+}
+
+/// Ends work: what is being sent is finished, within bounds; whatever is not is taken up again by another gateway on the
+/// store, or by the next start.
+pub(super) async fn finish(mut work: JoinSet<()>, stop: &CancellationToken) {
+    stop.cancel();
+    let all = async { while work.join_next().await.is_some() {} };
+    if tokio::time::timeout(Duration::from_secs(10), all).await.is_err() {
+        work.abort_all();
     }
 }

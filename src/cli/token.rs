@@ -4,7 +4,7 @@ use super::open::{ConfigFile, ledger};
 use super::{Exit, Failure, Outcome};
 use crate::access::{self, NewToken};
 use crate::env::{Clock, Rng, SystemClock};
-use crate::ledger::{Access, Role};
+use crate::ledger::Role;
 use clap::{Parser, Subcommand};
 use silta_adapter::record::RecordKind;
 use smol_str::SmolStr;
@@ -55,7 +55,7 @@ pub(super) async fn run(command: &Command) -> Outcome {
         Command::Create(args) => create(args).await,
         Command::List(config) => list(config).await,
         Command::Revoke(args) => {
-            let ledger = ledger(&args.config.read()?, false).await?;
+            let ledger = ledger(&args.config.read()?).await?;
             if !ledger.revoke_token(&args.name, SystemClock.now()).await? {
                 return Err(format!("there is no token {}", args.name).into());
             }
@@ -81,19 +81,19 @@ async fn create(args: &Create) -> Outcome {
     if role == Role::Registrar && args.tenant.is_none() {
         return Err(Failure::usage("a registrar's token is for one tenant: give --tenant"));
     }
-    let ledger = ledger(&config, false).await?;
+    let ledger = ledger(&config).await?;
     if ledger.tokens().await?.iter().any(|token| token.name == args.name) {
         return Err(format!("a token named {} was made before; choose another name", args.name).into());
     }
     let now = SystemClock.now();
     let expires = args.days.map(|days| now + i64::from(days) * DAY);
     let new = NewToken { name: args.name.clone(), role, tenant: args.tenant.clone(), kinds, expires };
-    say!("{}", access::create(&ledger, &Rng::from_system(), now, new).await?);
+    say!("{}", access::create(&*ledger, &Rng::from_system(), now, new).await?);
     Ok(Exit::Clean)
 }
 
 async fn list(config: &ConfigFile) -> Outcome {
-    let ledger = ledger(&config.read()?, false).await?;
+    let ledger = ledger(&config.read()?).await?;
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(["name", "role", "tenant", "kinds", "state"]);

@@ -6,6 +6,7 @@ mod connection;
 
 pub use connection::{Connection, RepairPolicy, Rule};
 
+use secrecy::SecretString;
 use serde::Deserialize;
 use smol_str::SmolStr;
 use std::path::{Path, PathBuf};
@@ -139,28 +140,67 @@ impl Default for Server {
 }
 
 /// Where the ledger lives.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
-    /// `sqlite:<file>`.
+    /// `sqlite:<file>`, or `postgres://user@host/database`.
     pub url: String,
+    /// A file that holds the URL instead: for one with a password in it.
+    pub url_file: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL may have a password.
+        f.write_str("Store(…)")
+    }
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: "sqlite:silta.db".into() }
+        Self { url: "sqlite:silta.db".into(), url_file: None }
     }
 }
 
 impl Store {
-    /// The file of an SQLite store.
+    /// Which store this is.
     ///
     /// # Errors
-    /// If the URL names another store.
-    pub fn sqlite_file(&self) -> Result<PathBuf, BadConfig> {
-        match self.url.strip_prefix("sqlite:") {
-            Some(file) if !file.is_empty() => Ok(file.trim_start_matches("//").into()),
-            _ => Err(BadConfig::Meaning("store.url must be sqlite:<file>".into())),
+    /// If the URL names none of the databases, or cannot be read from its file.
+    pub fn place(&self) -> Result<Place, BadConfig> {
+        match &self.url_file {
+            None => Place::of(&self.url),
+            Some(_) if self.url != Self::default().url => {
+                Err(BadConfig::Meaning("store: give either url or url_file, not both".into()))
+            }
+            Some(file) => {
+                let url = std::fs::read_to_string(file)
+                    .map_err(|e| BadConfig::Meaning(format!("store.url_file cannot be read: {}", e.kind())))?;
+                Place::of(url.trim())
+            }
+        }
+    }
+}
+
+/// A store, by the database it is in.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A database of a server, by its URL.
+    Postgres(SecretString),
+}
+
+impl Place {
+    /// The store of a URL.
+    ///
+    /// # Errors
+    /// If it names none of the databases. The error does not repeat it: it may have a password.
+    pub fn of(url: &str) -> Result<Self, BadConfig> {
+        match url.split_once(':') {
+            Some(("sqlite", file)) if !file.is_empty() => Ok(Self::Sqlite(file.trim_start_matches("//").into())),
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(url.into())),
+            _ => Err(BadConfig::Meaning("a store's URL is sqlite:FILE or postgres://USER@HOST/DATABASE".into())),
         }
     }
 }

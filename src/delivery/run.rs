@@ -25,8 +25,10 @@ pub fn start(gateway: &Arc<Gateway>, stop: &CancellationToken) -> JoinSet<()> {
     loops.spawn(async move {
         let pause = Duration::from_secs(gateway.config.delivery.lease_secs.clamp(1, 30));
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
-            if let Err(e) = recover(&gateway).await {
-                tracing::error!(error = %e, "leases could not be taken back");
+            // One process at a time looks for all.
+            match gateway.on_duty("reap", recover(&gateway)).await.map_err(DeliveryError::from) {
+                Ok(None | Some(Ok(()))) => {}
+                Ok(Some(Err(e))) | Err(e) => tracing::error!(error = %e, "leases could not be taken back"),
             }
         }
     });

@@ -208,13 +208,34 @@ pub async fn schedule(gateway: Arc<Gateway>, stop: tokio_util::sync::Cancellatio
         let (gateway, connection, stop) = (gateway.clone(), connection.clone(), stop.clone());
         loops.spawn(async move {
             while stop.run_until_cancelled(wait(&gateway, &connection, micros(every))).await.is_some() {
-                if let Err(e) = run(&gateway, &connection).await {
-                    tracing::error!(connection = %connection.config.name, error = %e, "reconciliation failed");
+                let name = &connection.config.name;
+                // One process reconciles; the others look again when it has begun, or has died.
+                match gateway.on_duty(&format!("reconcile:{name}"), due(&gateway, &connection, micros(every))).await {
+                    Ok(Some(Ok(()))) => {}
+                    Ok(Some(Err(error))) => tracing::error!(connection = %name, %error, "reconciliation failed"),
+                    Ok(None) => pause(&stop).await,
+                    Err(error) => {
+                        tracing::error!(connection = %name, %error, "reconciliation failed");
+                        pause(&stop).await;
+                    }
                 }
             }
         });
     }
     while loops.join_next().await.is_some() {}
+}
+
+async fn pause(stop: &tokio_util::sync::CancellationToken) {
+    stop.run_until_cancelled(tokio::time::sleep(std::time::Duration::from_secs(10))).await;
+}
+
+/// Reconciles a connection, unless another process did so meanwhile.
+async fn due(gateway: &Gateway, connection: &Connection, every: Micros) -> Result<(), DeliveryError> {
+    let last = gateway.ledger.connection(&connection.config.name).await?.last_reconciled;
+    if last.is_none_or(|last| last + every <= gateway.now()) {
+        run(gateway, connection).await?;
+    }
+    Ok(())
 }
 
 /// Waits until a connection is due, by the time it was last reconciled.

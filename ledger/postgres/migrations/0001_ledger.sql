@@ -250,3 +250,10 @@ CREATE TABLE fact (
     name  text PRIMARY KEY,
     value text NOT NULL
 );
+
+-- What one process at a time does, whose it is, and until when.
+CREATE TABLE duty (
+    name   text PRIMARY KEY,
+    holder text NOT NULL,
+    until  bigint NOT NULL
+) WITH (fillfactor = 50);

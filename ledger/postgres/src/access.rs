@@ -142,6 +142,30 @@ impl Access for PostgresLedger {
         Ok(())
     }
 
+    async fn hold(&self, duty: &str, holder: &str, now: Micros, until: Micros) -> Result<bool> {
+        let held = sqlx::query!(
+            "INSERT INTO duty (name, holder, until) VALUES ($1, $2, $4)
+             ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
+             WHERE duty.holder = excluded.holder OR duty.until < $3",
+            duty,
+            holder,
+            now,
+            until
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(failed)?;
+        Ok(held.rows_affected() > 0)
+    }
+
+    async fn release(&self, duty: &str, holder: &str) -> Result<()> {
+        sqlx::query!("DELETE FROM duty WHERE name = $1 AND holder = $2", duty, holder)
+            .execute(&self.pool)
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+
     async fn ready(&self) -> Result<()> {
         sqlx::query_scalar!(r#"SELECT 1 AS "one!" FROM fact LIMIT 1"#)
             .fetch_optional(&self.pool)

@@ -15,6 +15,7 @@
 mod access;
 mod claims;
 mod debts;
+mod filling;
 mod findings;
 mod keep;
 mod loads;
@@ -27,10 +28,12 @@ mod tests;
 #[cfg(any(test, feature = "throwaway"))]
 pub mod throwaway;
 
+pub use filling::Filling;
+
 use claims::Heads;
 use silta_ledger::{LedgerError, Micros, Result};
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use sqlx::{PgConnection, Postgres, Transaction};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -44,6 +47,25 @@ const CONNECTIONS: u32 = 16;
 const BUSY: Duration = Duration::from_secs(30);
 /// How often a call that met another transaction is done again.
 const AGAIN: u32 = 8;
+
+/// The channel of notifications.
+const BELL: &str = "silta";
+
+/// Hears [`PostgresLedger::ring`].
+#[derive(Debug)]
+pub struct Bell(PgListener);
+
+impl Bell {
+    /// Waits for the next ring: the name of the connection, or `None` if the database was away and rings may have been
+    /// missed.
+    ///
+    /// # Errors
+    /// If the database stays away.
+    pub async fn heard(&mut self) -> Result<Option<String>> {
+        let heard = self.0.try_recv().await.map_err(failed)?;
+        Ok(heard.map(|notification| notification.payload().to_owned()))
+    }
+}
 
 /// A ledger in a PostgreSQL database.
 #[derive(Debug, Clone)]
@@ -113,6 +135,43 @@ impl PostgresLedger {
             .fetch_one(&self.pool)
             .await
             .map_err(failed)
+    }
+
+    /// Tells all processes on the database that something may be owed by some connections. Whoever does not listen looks
+    /// in its own time.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn ring(&self, connections: &[String]) -> Result<()> {
+        sqlx::query!("SELECT pg_notify($1, name) FROM unnest($2::text[]) AS n (name)", BELL, connections)
+            .execute(&self.pool)
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+
+    /// Listens to [`PostgresLedger::ring`] of all processes.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn listen(&self) -> Result<Bell> {
+        let mut listener = PgListener::connect_with(&self.pool).await.map_err(failed)?;
+        listener.listen(BELL).await.map_err(failed)?;
+        Ok(Bell(listener))
+    }
+
+    /// What is wrong with the tables themselves; empty if nothing is.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn integrity(&self) -> Result<Vec<String>> {
+        let invalid = sqlx::query_scalar!(
+            r#"SELECT c.relname::text AS "name!" FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = current_schema() AND NOT (i.indisvalid AND i.indisready) ORDER BY c.relname"#
+        );
+        let invalid = invalid.fetch_all(&self.pool).await.map_err(failed)?;
+        Ok(invalid.into_iter().map(|name| format!("the index {name} is not valid")).collect())
     }
 
     /// Ends all connections.

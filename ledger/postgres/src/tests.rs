@@ -17,7 +17,7 @@ async fn empty() -> (Box<dyn Ledger>, Database) {
     (Box::new(database.ledger().await), database)
 }
 
-ledger_suite!(suite, super::empty);
+ledger_suite!(suite, super::empty, 12);
 
 fn id(n: u32) -> RecordId {
     let mut bytes = [0; 16];
@@ -296,4 +296,16 @@ async fn claims_do_not_slow_down_under_an_old_snapshot() {
     let read = plan.iter().find_map(|line| line.split_once("shared hit=")?.1.split([' ', '\n']).next()?.parse().ok());
     assert!(read.is_some_and(|pages: u32| pages < 12), "a claim reads a few pages: {}", plan.join("\n"));
     old.rollback().await.expect("ended");
+}
+
+#[tokio::test]
+async fn a_bell_is_heard_by_every_process() {
+    let database = Database::new().await;
+    let (one, two) = (database.ledger().await, database.ledger().await);
+    let (mut ours, mut theirs) = (one.listen().await.expect("listens"), two.listen().await.expect("listens"));
+    one.ring(&["store".into(), "mirror".into()]).await.expect("rung");
+    for bell in [&mut ours, &mut theirs] {
+        assert_eq!(bell.heard().await.expect("heard").as_deref(), Some("store"));
+        assert_eq!(bell.heard().await.expect("heard").as_deref(), Some("mirror"));
+    }
 }

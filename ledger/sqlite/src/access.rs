@@ -126,6 +126,31 @@ impl Access for SqliteLedger {
         commit(tx).await
     }
 
+    async fn hold(&self, duty: &str, holder: &str, now: Micros, until: Micros) -> Result<bool> {
+        let mut tx = self.write().await?;
+        let held = sqlx::query(
+            "INSERT INTO duty (name, holder, until) VALUES (?1, ?2, ?4)
+             ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
+             WHERE holder = excluded.holder OR until < ?3",
+        )
+        .bind(duty)
+        .bind(holder)
+        .bind(now)
+        .bind(until)
+        .execute(&mut *tx)
+        .await
+        .map_err(failed)?;
+        commit(tx).await?;
+        Ok(held.rows_affected() > 0)
+    }
+
+    async fn release(&self, duty: &str, holder: &str) -> Result<()> {
+        let mut tx = self.write().await?;
+        let query = sqlx::query("DELETE FROM duty WHERE name = ? AND holder = ?").bind(duty).bind(holder);
+        query.execute(&mut *tx).await.map_err(failed)?;
+        commit(tx).await
+    }
+
     async fn ready(&self) -> Result<()> {
         sqlx::query("SELECT 1 FROM sequence").fetch_one(&mut *self.read().await?).await.map_err(failed)?;
         Ok(())

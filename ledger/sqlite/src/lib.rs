@@ -10,6 +10,7 @@
 mod access;
 mod claims;
 mod debts;
+mod dump;
 mod findings;
 mod keep;
 mod loads;
@@ -19,6 +20,8 @@ mod records;
 mod rows;
 #[cfg(test)]
 mod tests;
+
+pub use dump::Dump;
 
 use silta_ledger::{LedgerError, Result};
 use sqlx::migrate::Migrator;

@@ -67,3 +67,18 @@ pub async fn facts_are_replaced(ledger: &dyn Ledger) {
     ledger.set_fact("cursor", "2").await.expect("stored");
     assert_eq!(ledger.fact("cursor").await.expect("read").as_deref(), Some("2"));
 }
+
+pub async fn a_duty_has_one_holder(ledger: &dyn Ledger) {
+    let hold = async |holder: &str, now, until| ledger.hold("reap", holder, now, until).await.expect("asked");
+    assert!(hold("one", 1, 10).await);
+    assert!(!hold("two", 5, 15).await && !hold("two", 10, 15).await, "it is another's");
+    assert!(hold("one", 6, 20).await, "its holder may keep it");
+    assert!(!hold("two", 15, 25).await, "it was kept");
+    assert!(hold("two", 21, 30).await, "its time was over");
+    assert!(!hold("one", 22, 30).await);
+    ledger.release("reap", "one").await.expect("not its to give back");
+    assert!(!hold("one", 23, 30).await);
+    ledger.release("reap", "two").await.expect("given back");
+    assert!(hold("one", 23, 30).await);
+    assert!(ledger.hold("other", "two", 23, 30).await.expect("asked"), "duties are independent");
+}

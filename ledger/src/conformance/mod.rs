@@ -25,7 +25,8 @@ use silta_adapter::problem::Fixer;
 use silta_adapter::record::State;
 
 /// Expands to a module with one test per case. `$make` is an async function without arguments that returns
-/// `(Box<dyn Ledger>, guard)`.
+/// `(Box<dyn Ledger>, guard)`. The number of random histories may follow: fewer where each statement is a way there and
+/// back.
 #[macro_export]
 macro_rules! ledger_suite {
     ($name:ident, $make:path) => {
@@ -116,12 +117,13 @@ macro_rules! ledger_suite {
             tokens_are_found_until_revoked
             audit_is_read_backwards
             facts_are_replaced
+            a_duty_has_one_holder
             // erasure
             erasure_leaves_pseudonyms_only
             erasure_spares_what_stands_and_other_learners
         }
     };
-    (@cases $name:ident, $make:path: $($case:ident)*) => {
+    (@cases $name:ident, $make:path, $histories:literal: $($case:ident)*) => {
         mod $name {
             $(
                 #[tokio::test]
@@ -133,7 +135,7 @@ macro_rules! ledger_suite {
 
             #[test]
             fn random_histories_keep_the_invariants() {
-                $crate::conformance::random_histories_keep_the_invariants(async || $make().await);
+                $crate::conformance::random_histories_keep_the_invariants($histories, async || $make().await);
             }
         }
     };

@@ -66,10 +66,10 @@ struct World {
     token: i64,
 }
 
-/// Runs random histories, each on a new ledger, and checks the invariants after every event.
-pub fn random_histories_keep_the_invariants<G>(make: impl AsyncFn() -> (Box<dyn Ledger>, G)) {
+/// Runs so many random histories, each on a new ledger, and checks the invariants after every event.
+pub fn random_histories_keep_the_invariants<G>(cases: u32, make: impl AsyncFn() -> (Box<dyn Ledger>, G)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let config = Config { cases: 64, failure_persistence: None, ..Config::default() };
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let histories = prop::collection::vec(event(), 1..60);
     let held = TestRunner::new(config).run(&histories, |events| {
         runtime.block_on(async {

@@ -47,6 +47,23 @@ impl Access for MemoryLedger {
         Ok(())
     }
 
+    async fn hold(&self, duty: &str, holder: &str, now: Micros, until: Micros) -> Result<bool> {
+        let mut rows = self.rows();
+        if rows.duties.get(duty).is_some_and(|(other, end)| other != holder && *end >= now) {
+            return Ok(false);
+        }
+        rows.duties.insert(duty.to_owned(), (holder.to_owned(), until));
+        Ok(true)
+    }
+
+    async fn release(&self, duty: &str, holder: &str) -> Result<()> {
+        let mut rows = self.rows();
+        if rows.duties.get(duty).is_some_and(|(has, _)| has == holder) {
+            rows.duties.remove(duty);
+        }
+        Ok(())
+    }
+
     async fn ready(&self) -> Result<()> {
         Ok(())
     }

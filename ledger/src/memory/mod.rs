@@ -57,6 +57,8 @@ struct Rows {
     connections: BTreeMap<SmolStr, ConnectionState>,
     reconciliations: BTreeMap<i64, Reconciliation>,
     findings: BTreeMap<i64, findings::FindingRow>,
+    /// Duty → holder and end.
+    duties: BTreeMap<String, (String, Micros)>,
     tokens: BTreeMap<SmolStr, Token>,
     audit: BTreeMap<i64, AuditEntry>,
     facts: BTreeMap<String, String>,

@@ -91,9 +91,9 @@ pub(super) async fn run(args: &Args) -> Outcome {
     std::fs::create_dir_all(&dir)?;
     let store = store::Store::start(&dir.join("store")).await?;
     let config = write_config(&dir, &args.listen, store.url())?;
-    let gateway = open::gateway(config).await?;
+    let (gateway, ledger) = open::gateway(config).await?;
     let token = token(&gateway, &dir).await?;
-    let running = Running::start(gateway.clone()).await?;
+    let running = Running::start(gateway.clone(), &ledger).await?;
     let address = running.address;
     say!("Gateway and console: http://{address}/   (log in with the token in {})", token_file(&dir).display());
     say!("Simulated national store: {}\n", store.url());
