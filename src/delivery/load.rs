@@ -17,6 +17,7 @@ use silta_adapter::record::{Record, RecordKind, Reference, ReferenceRole};
 use smol_str::SmolStr;
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 
@@ -103,7 +104,7 @@ async fn build_and_send(
         tracing::warn!(connection = %name, load, removed = shrinkage.removed, "load held for an operator");
         return Ok((gateway.now() + micros(pace.poll_secs), waiting));
     }
-    let judgement = send(gateway, connection, load, &file).await?;
+    let judgement = send(gateway, connection, claim, load, &file).await?;
     let now = gateway.now();
     let mut state = gateway.ledger.connection(name).await?;
     let delivered = matches!(judgement.verdict, Verdict::Accepted | Verdict::AcceptedPending);
@@ -126,6 +127,7 @@ async fn build_and_send(
 async fn send(
     gateway: &Gateway,
     connection: &Connection,
+    claim: &Claim,
     load: i64,
     file: &NamedTempFile,
 ) -> Result<Judgement, DeliveryError> {
@@ -138,7 +140,7 @@ async fn send(
         document: Document::File(file.path().to_owned()),
         withdrawal: false,
     };
-    let judgement = deliver(connection, &document).await;
+    let judgement = renewing(gateway, claim, deliver(connection, &document)).await?;
     let attempt = Attempt {
         debt: None,
         load: Some(load),
@@ -151,6 +153,23 @@ async fn send(
     };
     gateway.ledger.attempted(&attempt).await?;
     Ok(judgement)
+}
+
+/// Keeps the lane while a load is sent, however long that takes. A lease that is lost ends the sending: somebody else
+/// has the lane, and a load of theirs must not be overtaken by ours.
+async fn renewing(
+    gateway: &Gateway,
+    claim: &Claim,
+    sending: impl Future<Output = Judgement>,
+) -> Result<Judgement, DeliveryError> {
+    let lease = gateway.config.delivery.lease_secs;
+    tokio::pin!(sending);
+    loop {
+        match tokio::time::timeout(Duration::from_secs((lease / 3).max(1)), &mut sending).await {
+            Ok(judgement) => return Ok(judgement),
+            Err(_) => gateway.ledger.renew(claim.lane, claim.token, gateway.now() + micros(lease)).await?,
+        }
+    }
 }
 
 /// Writes the load to a private file and its manifest to the ledger, some learners at a time. Returns the file and the

@@ -8,7 +8,7 @@
 //! | [`decode`] | documents into records |
 //! | `encode` | records into documents |
 //! | [`settings`] | the settings of a connection, and opening one |
-//! | [`drop`](mod@drop) | dropping loads into a directory |
+//! | [`drop`](mod@drop), [`sftp`] | sending loads: into a directory, to a server |
 //! | [`soap`] | reading the store |
 //! | `sandbox` | (feature `sandbox`) the simulated store |
 
@@ -16,10 +16,12 @@ pub mod decode;
 pub mod drop;
 mod encode;
 pub mod extensions;
+mod load_name;
 pub mod names;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod settings;
+pub mod sftp;
 mod shape;
 pub mod soap;
 #[cfg(test)]

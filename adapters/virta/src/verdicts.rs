@@ -8,6 +8,11 @@ pub(crate) fn of_directory() -> Result<VerdictTable, BadSettings> {
     table(include_str!("../../../mappings/verdicts-directory.toml"))
 }
 
+/// What became of a load sent over SFTP.
+pub(crate) fn of_sftp() -> Result<VerdictTable, BadSettings> {
+    table(include_str!("../../../mappings/verdicts-sftp.toml"))
+}
+
 /// What an answer of the reading service means.
 pub(crate) fn of_soap() -> Result<VerdictTable, BadSettings> {
     table(include_str!("../../../mappings/verdicts-soap.toml"))
@@ -26,6 +31,7 @@ mod tests {
     fn every_table_is_exhaustive_and_every_row_can_match() {
         for (table, cause, verdict) in [
             (of_directory(), "drop:written", Verdict::AcceptedPending),
+            (of_sftp(), "sftp:uploaded", Verdict::AcceptedPending),
             (of_soap(), "http:503", Verdict::Transient),
             (table(include_str!("../../../mappings/verdicts-http.toml")), "http:429", Verdict::RetryAfter),
         ] {
