@@ -4,6 +4,7 @@
 //! database, no HTTP server of ours, no other adapter. What it can do it says by returning a capability:
 //! [`Decode`], [`Encode`], and — once connected with settings — [`Deliver`] and [`Inventory`].
 
+use crate::check::Check;
 use crate::delivery::Judgement;
 use crate::fidelity::{Loss, LossRule};
 use crate::mapping::Mappings;
@@ -27,6 +28,11 @@ pub trait Adapter: Send + Sync {
 
     /// Writes documents, if it can.
     fn encoder(&self) -> Option<&dyn Encode> {
+        None
+    }
+
+    /// Tells what is lacking in records for its format, if it can.
+    fn checker(&self) -> Option<&dyn Check> {
         None
     }
 

@@ -6,6 +6,7 @@
 //! | [`canonical`] | the versioned form in which two records are compared, digested and diffed |
 //! | [`fidelity`] | losses, the rules that declare them, and the law that ties them to documents |
 //! | [`adapter`] | the traits an adapter implements and the descriptor it registers with |
+//! | [`check`] | what is lacking in records that can be sent all the same |
 //! | [`delivery`] | what a destination answered, and the table that says what the answer means |
 //! | [`problem`] | what went wrong, where, and who can fix it |
 //! | [`mapping`] | code lists and crosswalks read from `mappings/*.toml` |
@@ -13,6 +14,7 @@
 
 pub mod adapter;
 pub mod canonical;
+pub mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod delivery;

@@ -7,11 +7,13 @@
 //! | `shape` | which element holds which field, said once for reading and writing |
 //! | [`decode`] | documents into records |
 //! | `encode` | records into documents |
+//! | `checks` | what the store's keeper counts against a sender |
 //! | [`settings`] | the settings of a connection, and opening one |
 //! | [`drop`](mod@drop), [`sftp`] | sending loads: into a directory, to a server |
 //! | [`soap`] | reading the store |
 //! | `sandbox` | (feature `sandbox`) the simulated store |
 
+mod checks;
 pub mod decode;
 pub mod drop;
 mod encode;
@@ -36,7 +38,9 @@ use silta_adapter::adapter::{
     Adapter, BadSettings, Connected, Decode, DecodeContext, Descriptor, DocumentWriter, Effect, Encode, EncodeContext,
     Grouping, Limits, Reading, Sink, Unreadable, Withdraw,
 };
-use silta_adapter::record::RecordKind;
+use silta_adapter::check::{Check, CheckContext};
+use silta_adapter::problem::Problem;
+use silta_adapter::record::{Record, RecordKind};
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 
@@ -77,6 +81,10 @@ impl Adapter for Virta {
         Some(self)
     }
 
+    fn checker(&self) -> Option<&dyn Check> {
+        Some(self)
+    }
+
     fn connect(&self, settings: &serde_json::Value) -> Result<Connected, BadSettings> {
         settings::connect(settings, Arc::new(*self))
     }
@@ -93,6 +101,12 @@ impl Decode for Virta {
 
     fn form(&self, head: &[u8]) -> Option<SmolStr> {
         decode::form(head).map(SmolStr::new_static)
+    }
+}
+
+impl Check for Virta {
+    fn check(&self, learner: &[&Record], ctx: CheckContext<'_>) -> Vec<Problem> {
+        checks::check(learner, ctx)
     }
 }
 
