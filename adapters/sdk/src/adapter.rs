@@ -10,6 +10,7 @@ use crate::fidelity::{Loss, LossRule};
 use crate::mapping::Mappings;
 use crate::problem::Problem;
 use crate::record::{Identifier, Record, RecordKey, RecordKind};
+use crate::report::Reports;
 use async_trait::async_trait;
 use smol_str::SmolStr;
 use std::io::{self, BufRead, Write};
@@ -340,6 +341,8 @@ pub struct Connected {
     pub deliver: Option<Arc<dyn Deliver>>,
     /// Says what it holds, if it can be read.
     pub inventory: Option<Arc<dyn Inventory>>,
+    /// Says later what was wrong with what it was sent, if it reports.
+    pub reports: Option<Arc<dyn Reports>>,
 }
 
 /// What one send carries.

@@ -9,6 +9,7 @@
 //! | [`check`] | what is lacking in records that can be sent all the same |
 //! | [`delivery`] | what a destination answered, and the table that says what the answer means |
 //! | [`problem`] | what went wrong, where, and who can fix it |
+//! | [`report`] | what a destination says later about what it was sent |
 //! | [`mapping`] | code lists and crosswalks read from `mappings/*.toml` |
 //! | `conformance` | (feature `conformance`) record generators and the law as property tests |
 
@@ -22,5 +23,6 @@ pub mod fidelity;
 pub mod mapping;
 pub mod problem;
 pub mod record;
+pub mod report;
 
 pub use smol_str::SmolStr;

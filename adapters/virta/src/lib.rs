@@ -10,6 +10,7 @@
 //! | `checks` | what the store's keeper counts against a sender |
 //! | [`settings`] | the settings of a connection, and opening one |
 //! | [`drop`](mod@drop), [`sftp`] | sending loads: into a directory, to a server |
+//! | `reports` | what the store says later is wrong with what it was sent |
 //! | [`soap`] | reading the store |
 //! | `sandbox` | (feature `sandbox`) the simulated store |
 
@@ -22,6 +23,7 @@ mod load_name;
 pub mod names;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+mod reports;
 pub mod settings;
 pub mod sftp;
 mod shape;

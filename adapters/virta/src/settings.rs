@@ -1,6 +1,7 @@
 //! The settings of a connection, and opening one.
 
 use crate::drop::DirectoryDrop;
+use crate::reports::ReportReader;
 use crate::sftp::SftpDrop;
 use crate::soap::SoapReader;
 use schemars::{JsonSchema, Schema};
@@ -8,6 +9,7 @@ use secrecy::SecretString;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use silta_adapter::adapter::{BadSettings, Connected, Decode, Deliver, Inventory};
+use silta_adapter::report::Reports;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +23,19 @@ pub struct Settings {
     pub sftp: Option<SftpSettings>,
     /// The store's reading service.
     pub soap: Option<SoapSettings>,
+    /// Where the store puts its reports of defects.
+    pub reports: Option<ReportSettings>,
+}
+
+/// Where the store puts its reports of defects: files of comma-separated values, of which the newest counts.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportSettings {
+    /// The directory; on the server if loads are sent to one, else on this machine.
+    pub directory: String,
+    /// How the names of the reports begin, where other files are there too.
+    #[serde(default)]
+    pub prefix: String,
 }
 
 /// The server that loads are sent to over SFTP, and how it is known.
@@ -168,9 +183,13 @@ pub fn connect(settings: &serde_json::Value, decoder: Arc<dyn Decode>) -> Result
         Some(soap) => Some(Arc::new(SoapReader::new(soap, decoder)?) as Arc<dyn Inventory>),
         None => None,
     };
+    let reports = match (&settings.reports, &settings.sftp) {
+        (Some(reports), sftp) => Some(Arc::new(ReportReader::new(reports, sftp.as_ref())?) as Arc<dyn Reports>),
+        (None, _) => None,
+    };
     match (&deliver, &inventory) {
         (None, None) => Err(BadSettings("give directory or sftp, soap, or both".into())),
-        _ => Ok(Connected { deliver, inventory }),
+        _ => Ok(Connected { deliver, inventory, reports }),
     }
 }
 

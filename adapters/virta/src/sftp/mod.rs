@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `login` | who we are, which server it must be, and an open session |
+//! | `listing` | the newest file of a directory, for reports |
 //! | `upload` | one file on its way, from its first byte to its closing, across lost connections |
 //!
 //! The store's rules: a file's name ends in `.xml` from its first byte and never changes; files are taken, in the order
@@ -12,8 +13,11 @@
 //! the whole load follows. So it resumes under the same name behind what the server confirmed, starts anew where the
 //! part is gone, and closes a file itself only when it is whole.
 
+mod listing;
 mod login;
 mod upload;
+
+pub(crate) use listing::Listing;
 
 use crate::load_name::file_name;
 use crate::settings::SftpSettings;
