@@ -21,9 +21,9 @@ mod encode;
 pub mod extensions;
 mod load_name;
 pub mod names;
+mod reports;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
-mod reports;
 pub mod settings;
 pub mod sftp;
 mod shape;

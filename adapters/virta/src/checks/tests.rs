@@ -4,7 +4,8 @@ use silta_adapter::adapter::{Decode, DecodeContext, Decoded, Limits};
 use silta_adapter::mapping::Mappings;
 
 fn records(rows: &str) -> Vec<Record> {
-    let document = format!("<Virta xmlns=\"{}\"><Opiskelija avain=\"S1\">{rows}</Opiskelija></Virta>", crate::names::NAMESPACE);
+    let document =
+        format!("<Virta xmlns=\"{}\"><Opiskelija avain=\"S1\">{rows}</Opiskelija></Virta>", crate::names::NAMESPACE);
     let ctx = DecodeContext { tenant: "02535".into(), source: "sis".into(), limits: Limits::default() };
     let mut records = Vec::new();
     let mut sink = |decoded| {
@@ -58,8 +59,12 @@ fn attainments_and_degrees_lack_what_they_lack() {
              2025-05-14</SuoritusPvm><Laajuus><Opintopiste>5</Opintopiste></Laajuus>{inside}<Laji>{category}</Laji>"
         )
     };
-    let whole = row("A1", " opiskeluoikeusAvain=\"R1\"", "<Arvosana><Viisiportainen>4</Viisiportainen></Arvosana><Myontaja>02535</Myontaja>", "2")
-        + "<Nimi>Kurssi</Nimi><Koulutusala><Koodi versio=\"ohjausala\">7</Koodi></Koulutusala></Opintosuoritus>";
+    let whole = row(
+        "A1",
+        " opiskeluoikeusAvain=\"R1\"",
+        "<Arvosana><Viisiportainen>4</Viisiportainen></Arvosana><Myontaja>02535</Myontaja>",
+        "2",
+    ) + "<Nimi>Kurssi</Nimi><Koulutusala><Koodi versio=\"ohjausala\">7</Koodi></Koulutusala></Opintosuoritus>";
     let bare = row("A2", " opiskeluoikeusAvain=\"\"", "<Myontaja>02535</Myontaja>", "1") + "</Opintosuoritus>";
     let university = row("A3", "", "<Myontaja>10122</Myontaja>", "2") + "</Opintosuoritus>";
     let rows = format!("{HETU}<Opintosuoritukset>{whole}{bare}{university}</Opintosuoritukset>");

@@ -90,7 +90,8 @@ fn plain(name: &str) -> String {
 }
 
 fn remark(columns: &HashMap<String, usize>, row: &StringRecord) -> Option<Remark> {
-    let cell = |name: &str| columns.get(name).and_then(|at| row.get(*at)).map(str::trim).filter(|cell| !cell.is_empty());
+    let cell =
+        |name: &str| columns.get(name).and_then(|at| row.get(*at)).map(str::trim).filter(|cell| !cell.is_empty());
     let code = SmolStr::from(cell("virhekoodi")?);
     let (default, known) = &*MEANINGS;
     let meaning = known.get(&code).unwrap_or(default);
@@ -110,7 +111,10 @@ mod tests {
 
     fn told(report: &[u8]) -> Vec<(String, Option<(RecordKind, SmolStr)>, Severity, String)> {
         let (remarks, _) = read(report).expect("a report");
-        remarks.into_iter().map(|r| (r.problem.code.to_string(), r.about, r.problem.severity, r.problem.message)).collect()
+        remarks
+            .into_iter()
+            .map(|r| (r.problem.code.to_string(), r.about, r.problem.severity, r.problem.message))
+            .collect()
     }
 
     #[test]
@@ -123,8 +127,18 @@ mod tests {
         let text = "arvo;Opiskelija Avain;virhe;uutta;opintosuoritusAvain;VIRHEKOODI\n\
                     010190-900X;S1;Nimi ei löydy;x;A1;E77\n;S2;arvo 5 puuttuu;;;dangling_part\n";
         let expected = [
-            ("E77".to_owned(), Some((RecordKind::Attainment, "A1".into())), Severity::Warning, "the store reports a defect: Nimi ei löydy".to_owned()),
-            ("dangling_part".to_owned(), Some((RecordKind::Learner, "S2".into())), Severity::Error, "the store reports a defect of this code".to_owned()),
+            (
+                "E77".to_owned(),
+                Some((RecordKind::Attainment, "A1".into())),
+                Severity::Warning,
+                "the store reports a defect: Nimi ei löydy".to_owned(),
+            ),
+            (
+                "dangling_part".to_owned(),
+                Some((RecordKind::Learner, "S2".into())),
+                Severity::Error,
+                "the store reports a defect of this code".to_owned(),
+            ),
         ];
         assert_eq!(told(text.as_bytes()), expected);
         assert_eq!(told(format!("\u{feff}{text}").as_bytes()), expected);
@@ -136,7 +150,8 @@ mod tests {
         for other in ["", "a,b\n1,2\n", "<Virta/>"] {
             assert!(read(other.as_bytes()).is_none(), "{other}");
         }
-        let (remarks, unread) = read(b"db,virhekoodi,opiskelijaAvain\n1,,S1\n1\n1,\"E\n1\",S1,more\n").expect("a report");
+        let (remarks, unread) =
+            read(b"db,virhekoodi,opiskelijaAvain\n1,,S1\n1\n1,\"E\n1\",S1,more\n").expect("a report");
         assert_eq!((remarks.len(), unread), (1, 2));
     }
 }
