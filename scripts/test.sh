@@ -67,6 +67,7 @@ python_environment() {
 
 say 'what the tests need'
 need xmllint libxml2-utils 'documents against the official XSD'
+need /usr/sbin/sshd openssh-server 'loads over SFTP to a real server'
 if [[ -z ${SILTA_PYTHON:-} ]]; then
     if python_environment; then
         export SILTA_PYTHON=$PWD/.venv/bin/python

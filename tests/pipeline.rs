@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use silta::config::Config;
 use silta::delivery::baseline::{self, NotImported};
 use silta::delivery::load::{Ruling, rule};
-use silta::delivery::{load, plan};
+use silta::delivery::{load, plan, reports};
 use silta::env::{ManualClock, Rng};
 use silta::gateway::{Connection, Gateway, Parts};
 use silta::intake::{self, NotTaken, Receipt, Submission};
@@ -16,6 +16,7 @@ use silta::ledger::{DebtState, FindingKind, FindingStatus, Outcome, Summary};
 use silta::reconcile::{self, repair};
 use silta::registry;
 use silta::vault::Vault;
+use silta_adapter::problem::Problem;
 use silta_adapter::record::RecordKind;
 use silta_virta::sandbox::{PATH, Sandbox, SandboxOptions};
 use std::io::Write;
@@ -44,8 +45,9 @@ impl World {
         let config = Config::from_toml(&format!(
             "[reconcile]\nsettle_secs = 60\n[[tenant]]\ncode = '{TENANT}'\n[[connection]]\nname = 'virta'\n\
              tenant = '{TENANT}'\nadapter = 'virta'\n[connection.settings]\ndirectory = '{}'\n\
-             [connection.settings.soap]\nurl = '{url}{PATH}'\n",
-            dir.path().join("inbox").display()
+             [connection.settings.reports]\ndirectory = '{}'\n[connection.settings.soap]\nurl = '{url}{PATH}'\n",
+            dir.path().join("inbox").display(),
+            dir.path().join("reports").display()
         ))
         .expect("a configuration");
         let clock = Arc::new(ManualClock::at(1_800_000_000 * SECOND));
@@ -136,6 +138,19 @@ impl World {
     async fn findings(&self) -> Vec<(FindingKind, FindingStatus)> {
         let findings = self.gateway.ledger.findings(Some("virta"), false, 0, 100).await.expect("findings");
         findings.iter().map(|f| (f.kind, f.status)).collect()
+    }
+
+    /// Codes of the sender's open problems from an origin, and the keys of the records they are about.
+    async fn problems(&self, origin: &str) -> Vec<String> {
+        let open = self.gateway.ledger.problems(TENANT, 0, false, 100).await.expect("problems");
+        let mut told = Vec::new();
+        for row in open.iter().filter(|row| row.origin == origin) {
+            assert!(row.record.is_some(), "it is about a record");
+            let problem: Problem = self.gateway.vault.open_json(&row.content).expect("a problem");
+            told.push(format!("{} {}", problem.code, problem.key.expect("a key").id));
+        }
+        told.sort();
+        told
     }
 
     async fn harm(&self, faults: Value) {
@@ -393,4 +408,40 @@ async fn a_first_load_that_covers_the_imported_earlier_one_needs_no_release() {
     assert_eq!((summary.items, summary.agreed), (3, 3), "sent without a release");
     let late = baseline::import(&world.gateway, world.connection(), earlier, "sis".into()).await;
     assert!(matches!(late, Err(NotImported::TooLate)));
+}
+
+#[tokio::test]
+async fn what_a_load_lacks_is_told_until_it_is_there() {
+    let world = World::new().await;
+    world.established(&(learner("L1", 1) + &course("L1", "A", "3"))).await;
+    let lacking =
+        ["attainment_without_field A", "attainment_without_study_right A", "learner_without_identity_code L1"];
+    assert_eq!(world.problems("virta:checks").await, lacking);
+    let field = r#""fields_of_study":[{"field":{"scheme":"virta:koulutusala/ohjausala","value":"7"}}],"parts""#;
+    world.push(&course("L1", "A", "3").replace(r#""parts""#, field)).await;
+    world.settle().await;
+    assert_eq!(world.problems("virta:checks").await, &lacking[1..]);
+}
+
+#[tokio::test]
+async fn what_the_store_reports_later_reaches_the_sender_until_it_reports_it_no_more() {
+    let world = World::new().await;
+    world.established(&(learner("L1", 1) + &course("L1", "A", "3") + &course("L1", "B", "3"))).await;
+    let report = |name: &str, rows: &str| {
+        let heading = "virhekoodi;virhe;opiskelijaAvain;opintosuoritusAvain";
+        let text = format!("{heading}\n{rows}");
+        std::fs::write(world.dir.path().join("reports").join(name), text).expect("written");
+    };
+    report("x.csv", "OS12;nimi puuttuu;L1;A\nOP3;;L1;\nOS12;nimi puuttuu;L1;GONE\n");
+    let take = async |after| reports::take(&world.gateway, world.connection(), after).await.expect("taken");
+    let first = take(None).await;
+    assert_eq!(world.problems("virta:reports").await, ["OP3 L1", "OS12 A"]);
+    assert_eq!(take(first.clone()).await, first, "it is taken once");
+    report("y.csv", "OS12;nimi puuttuu;L1;A\n");
+    let second = take(first.clone()).await;
+    assert_ne!(second, first);
+    assert_eq!(world.problems("virta:reports").await, ["OS12 A"]);
+    report("z.csv", "");
+    take(second).await;
+    assert_eq!(world.problems("virta:reports").await, [""; 0]);
 }

@@ -2,13 +2,16 @@
 
 use super::convert::{Tally, adapter, open, unreadable};
 use super::{Exit, Failure, Outcome};
+use crate::delivery::checks::day;
+use crate::env::{Clock, SystemClock};
 use crate::registry;
 use clap::Parser;
 use silta_adapter::adapter::{DecodeContext, Decoded, Limits};
-use silta_adapter::record::RecordKind;
+use silta_adapter::check::{Check, CheckContext};
+use silta_adapter::record::{Record, RecordKind};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
 /// Check whether a document can be read without problems.
@@ -33,20 +36,80 @@ pub(super) fn run(args: &Args) -> Outcome {
     let mut input = BufReader::with_capacity(1 << 16, open(args.file.as_deref(), &ctx.limits)?);
     let mut tally = Tally::default();
     let mut kinds: BTreeMap<RecordKind, u64> = BTreeMap::new();
+    let mappings = registry::mappings(None)?;
+    // A document that groups rows by learner holds all of a learner; a list of rows does not say what it lacks.
+    let head = input.fill_buf()?;
+    let form = decoder.form(head);
+    let whole = form.is_some() && form == from.encoder().and_then(|encoder| encoder.form_for(&RecordKind::ALL));
+    let today = day(SystemClock.now());
+    let check = CheckContext { mappings: &mappings, today, whole };
+    let mut lights = Lights { checker: from.checker(), ctx: check, learner: Vec::new(), counts: BTreeMap::new() };
     let reading = decoder
         .decode(&mut input, &ctx, &mut |found| {
             match found {
-                Decoded::Record(record, _) => *kinds.entry(record.head.key.kind).or_default() += 1,
+                Decoded::Record(record, _) => {
+                    *kinds.entry(record.head.key.kind).or_default() += 1;
+                    lights.take(*record, &mut tally);
+                }
                 Decoded::Problem(problem) => tally.problem(&problem),
             }
             Ok(())
         })
         .map_err(unreadable)?;
+    lights.look(&mut tally);
     for (kind, count) in &kinds {
         say!("{kind}: {count}");
+    }
+    for ((tenant, code), count) in &lights.counts {
+        say!("{tenant} {code}: {count}");
     }
     for path in &reading.unread {
         say!("not read: {path}");
     }
     Ok(if tally.errors > 0 { Exit::Failed } else { Exit::Clean })
+}
+
+/// Checks records as they come, learner by learner, and counts what is lacking by tenant.
+struct Lights<'a> {
+    checker: Option<&'a dyn Check>,
+    ctx: CheckContext<'a>,
+    learner: Vec<Record>,
+    counts: BTreeMap<(SmolStr, SmolStr), u64>,
+}
+
+impl Lights<'_> {
+    /// Records of one learner kept at most: whoever has more is checked in parts.
+    const RECORDS: usize = 100_000;
+
+    fn take(&mut self, record: Record, tally: &mut Tally) {
+        if self.checker.is_none() {
+            return;
+        }
+        let is_learner = record.head.key.kind == RecordKind::Learner;
+        // A learner whose rows came before the rest of what is said of them is told twice.
+        match self.learner.first_mut() {
+            Some(first) if is_learner && first.head.key == record.head.key => {
+                *first = record;
+                return;
+            }
+            _ => {}
+        }
+        // A learner's own record begins a block of its own, whosever rows stand in it.
+        let begins = self.ctx.whole && is_learner;
+        let other = !self.ctx.whole && self.learner.last().is_some_and(|last| last.head.learner != record.head.learner);
+        if begins || other || self.learner.len() >= Self::RECORDS {
+            self.look(tally);
+        }
+        self.learner.push(record);
+    }
+
+    fn look(&mut self, tally: &mut Tally) {
+        let Some(checker) = self.checker else { return };
+        for problem in checker.check(&self.learner.iter().collect::<Vec<_>>(), self.ctx) {
+            let tenant = problem.key.as_ref().map(|key| key.tenant.clone()).unwrap_or_default();
+            *self.counts.entry((tenant, problem.code.clone())).or_default() += 1;
+            tally.problem(&problem);
+        }
+        self.learner.clear();
+    }
 }

@@ -37,6 +37,9 @@ pub(super) struct Virta {
     /// The password callers must give; any if absent.
     #[arg(long, env = "SILTA_SANDBOX_PASSWORD", hide_env_values = true)]
     password: Option<String>,
+    /// The log of the SFTP server that loads come through: a load is taken when the log says that its file was closed.
+    #[arg(long, value_name = "FILE")]
+    sftp_log: Option<PathBuf>,
     /// Seconds to wait for another sandbox to leave the directory.
     #[arg(long, value_name = "SECS", default_value_t = 0)]
     wait_secs: u64,
@@ -52,6 +55,7 @@ pub(super) async fn run(command: &Command) -> Outcome {
     options.poll = Duration::from_millis(args.poll_ms.max(10));
     options.seed = args.seed;
     options.password.clone_from(&args.password);
+    options.sftp_log.clone_from(&args.sftp_log);
     for fault in &args.fault {
         options.faults.set(fault)?;
     }

@@ -303,6 +303,8 @@ pub struct Delivery {
     pub breaker_cooldown_secs: u64,
     /// How often queues are looked at when nothing wakes them, in seconds.
     pub poll_secs: u64,
+    /// How often destinations that report are asked for a new report, in seconds.
+    pub reports_secs: u64,
 }
 
 impl Default for Delivery {
@@ -316,6 +318,7 @@ impl Default for Delivery {
             breaker_failures: 5,
             breaker_cooldown_secs: 60,
             poll_secs: 5,
+            reports_secs: 900,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::DeliveryError;
 use super::carry::{Candidate, Carry, Guard, Shape, carry, guard, last_good, make_whole};
+use super::checks::{Counts, Findings};
 use super::items::{Round, deliver, open_item};
 use super::settle::{Health, after, backoff, micros};
 use super::walk::{Learner, Walk};
@@ -17,6 +18,7 @@ use silta_adapter::record::{Record, RecordKind, Reference, ReferenceRole};
 use smol_str::SmolStr;
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 
@@ -103,7 +105,7 @@ async fn build_and_send(
         tracing::warn!(connection = %name, load, removed = shrinkage.removed, "load held for an operator");
         return Ok((gateway.now() + micros(pace.poll_secs), waiting));
     }
-    let judgement = send(gateway, connection, load, &file).await?;
+    let judgement = send(gateway, connection, claim, load, &file).await?;
     let now = gateway.now();
     let mut state = gateway.ledger.connection(name).await?;
     let delivered = matches!(judgement.verdict, Verdict::Accepted | Verdict::AcceptedPending);
@@ -126,6 +128,7 @@ async fn build_and_send(
 async fn send(
     gateway: &Gateway,
     connection: &Connection,
+    claim: &Claim,
     load: i64,
     file: &NamedTempFile,
 ) -> Result<Judgement, DeliveryError> {
@@ -138,7 +141,7 @@ async fn send(
         document: Document::File(file.path().to_owned()),
         withdrawal: false,
     };
-    let judgement = deliver(connection, &document).await;
+    let judgement = renewing(gateway, claim, deliver(connection, &document)).await?;
     let attempt = Attempt {
         debt: None,
         load: Some(load),
@@ -153,6 +156,23 @@ async fn send(
     Ok(judgement)
 }
 
+/// Keeps the lane while a load is sent, however long that takes. A lease that is lost ends the sending: somebody else
+/// has the lane, and a load of theirs must not be overtaken by ours.
+async fn renewing(
+    gateway: &Gateway,
+    claim: &Claim,
+    sending: impl Future<Output = Judgement>,
+) -> Result<Judgement, DeliveryError> {
+    let lease = gateway.config.delivery.lease_secs;
+    tokio::pin!(sending);
+    loop {
+        match tokio::time::timeout(Duration::from_secs((lease / 3).max(1)), &mut sending).await {
+            Ok(judgement) => return Ok(judgement),
+            Err(_) => gateway.ledger.renew(claim.lane, claim.token, gateway.now() + micros(lease)).await?,
+        }
+    }
+}
+
 /// Writes the load to a private file and its manifest to the ledger, some learners at a time. Returns the file and the
 /// debts that have to wait for another item.
 async fn build(
@@ -163,20 +183,21 @@ async fn build(
 ) -> Result<(NamedTempFile, Vec<Settlement>), DeliveryError> {
     const LEARNERS: usize = 200;
     let (pages, inbox) = mpsc::channel::<Vec<Learner>>(1);
-    let (outbox, mut written) = mpsc::channel::<Vec<Line>>(1);
+    let (outbox, mut written) = mpsc::channel::<Page>(1);
     let writer = {
         let (gateway, connection) = (gateway.clone(), connection.clone());
         tokio::task::spawn_blocking(move || write(&gateway, &connection, inbox, &outbox))
     };
     let mut walk = Walk::new(gateway, connection);
-    let mut waiting = Vec::new();
+    let (mut waiting, mut counts) = (Vec::new(), Counts::default());
     loop {
         let learners = walk.next(LEARNERS).await?;
         // The writer hangs up only when it failed; its own error is reported below.
         if learners.is_empty() || pages.send(learners).await.is_err() {
             break;
         }
-        let Some(lines) = written.recv().await else { break };
+        let Some(Page { lines, findings }) = written.recv().await else { break };
+        findings.tell(gateway, connection, &mut counts).await?;
         let mut entries = Vec::with_capacity(lines.len());
         for Line { entry, waits } in lines {
             if let Some(reason) = waits {
@@ -197,8 +218,18 @@ async fn build(
         gateway.ledger.renew(claim.lane, claim.token, until).await?;
     }
     drop(pages);
+    if !counts.is_empty() {
+        tracing::info!(connection = %connection.config.name, load, ?counts, "checked");
+    }
     let file = writer.await.map_err(|e| DeliveryError::Spool(std::io::Error::other(e.to_string())))??;
     Ok((file, waiting))
+}
+
+/// Some learners as the writer disposed of them.
+#[derive(Default)]
+struct Page {
+    lines: Vec<Line>,
+    findings: Findings,
 }
 
 /// One item as the writer disposed of it.
@@ -212,22 +243,23 @@ fn write(
     gateway: &Gateway,
     connection: &Connection,
     mut inbox: mpsc::Receiver<Vec<Learner>>,
-    outbox: &mpsc::Sender<Vec<Line>>,
+    outbox: &mpsc::Sender<Page>,
 ) -> Result<NamedTempFile, DeliveryError> {
     let file = NamedTempFile::new()?;
     let mut out = BufWriter::with_capacity(1 << 16, file.as_file());
     let form = connection.encoder()?.form_for(&RecordKind::ALL);
     let mut writer = connection.encoder()?.document(&mut out, form.as_deref(), gateway.encode_context(0))?;
     while let Some(learners) = inbox.blocking_recv() {
-        let mut lines = Vec::new();
+        let mut page = Page::default();
         for learner in &learners {
-            let mut rows = dispose(gateway, learner, &mut lines)?;
+            let mut rows = dispose(gateway, learner, &mut page.lines)?;
             rows.sort_by_key(|r| r.head.key.kind);
+            page.findings.look(gateway, connection, learner, &rows);
             for row in &rows {
                 writer.write(std::slice::from_ref(row))?;
             }
         }
-        if outbox.blocking_send(lines).is_err() {
+        if outbox.blocking_send(page).is_err() {
             break;
         }
     }

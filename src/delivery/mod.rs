@@ -9,6 +9,8 @@
 //! | [`carry`] | what a whole load carries for each item; the shrink guard | no |
 //! | [`walk`] | a connection's holdings, learner by learner | shell |
 //! | [`load`] | builds and sends whole loads | shell |
+//! | [`checks`] | what checks find in a load's rows, told to the sender | shell |
+//! | [`reports`] | what destinations report later, told to the sender | shell |
 //! | [`baseline`] | what a store was loaded with before the gateway came | shell |
 //! | [`erase`] | a learner is forgotten: taken back everywhere, then erased | shell |
 //! | [`replan`] | a change of rules: counted, approved, planned anew | shell |
@@ -16,11 +18,13 @@
 
 pub mod baseline;
 pub mod carry;
+pub mod checks;
 pub mod erase;
 pub mod items;
 pub mod load;
 pub mod plan;
 pub mod replan;
+pub mod reports;
 pub mod rules;
 pub mod run;
 pub mod settle;

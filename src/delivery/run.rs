@@ -2,7 +2,7 @@
 
 use super::plan::plan_all;
 use super::settle::usable;
-use super::{DeliveryError, items, load};
+use super::{DeliveryError, items, load, reports};
 use crate::gateway::{Connection, Gateway};
 use silta_adapter::adapter::Effect;
 use std::sync::Arc;
@@ -20,6 +20,9 @@ pub fn start(gateway: &Arc<Gateway>, stop: &CancellationToken) -> JoinSet<()> {
         for _ in 0..senders {
             loops.spawn(every(gateway.clone(), connection.clone(), stop.clone(), Work::Send));
         }
+    }
+    for connection in gateway.connections.iter().filter(|c| c.connected.reports.is_some()) {
+        loops.spawn(reported(gateway.clone(), connection.clone(), stop.clone()));
     }
     let (gateway, stop) = (gateway.clone(), stop.clone());
     loops.spawn(async move {
@@ -48,6 +51,21 @@ async fn recover(gateway: &Gateway) -> Result<(), DeliveryError> {
         }
     }
     Ok(())
+}
+
+/// Takes the reports of a connection as they come.
+async fn reported(gateway: Arc<Gateway>, connection: Arc<Connection>, stop: CancellationToken) {
+    let pause = Duration::from_secs(gateway.config.delivery.reports_secs.max(1));
+    let mut cursor = None;
+    loop {
+        match reports::take(&gateway, &connection, cursor.clone()).await {
+            Ok(taken) => cursor = taken,
+            Err(e) => tracing::error!(connection = %connection.config.name, error = %e, "the report was not taken"),
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return;
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -45,7 +45,8 @@ pub struct ProblemPage {
 pub struct SenderProblem {
     /// Its id.
     id: i64,
-    /// Where it comes from: `intake`, or the connection whose destination cannot hold the record.
+    /// Where it comes from: `intake`; a connection whose destination cannot hold the record; `NAME:checks`, what was
+    /// lacking in its last load; `NAME:reports`, what its destination said later.
     origin: SmolStr,
     /// Opaque id of the record.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,11 +4,13 @@
 //! database, no HTTP server of ours, no other adapter. What it can do it says by returning a capability:
 //! [`Decode`], [`Encode`], and — once connected with settings — [`Deliver`] and [`Inventory`].
 
+use crate::check::Check;
 use crate::delivery::Judgement;
 use crate::fidelity::{Loss, LossRule};
 use crate::mapping::Mappings;
 use crate::problem::Problem;
 use crate::record::{Identifier, Record, RecordKey, RecordKind};
+use crate::report::Reports;
 use async_trait::async_trait;
 use smol_str::SmolStr;
 use std::io::{self, BufRead, Write};
@@ -27,6 +29,11 @@ pub trait Adapter: Send + Sync {
 
     /// Writes documents, if it can.
     fn encoder(&self) -> Option<&dyn Encode> {
+        None
+    }
+
+    /// Tells what is lacking in records for its format, if it can.
+    fn checker(&self) -> Option<&dyn Check> {
         None
     }
 
@@ -334,6 +341,8 @@ pub struct Connected {
     pub deliver: Option<Arc<dyn Deliver>>,
     /// Says what it holds, if it can be read.
     pub inventory: Option<Arc<dyn Inventory>>,
+    /// Says later what was wrong with what it was sent, if it reports.
+    pub reports: Option<Arc<dyn Reports>>,
 }
 
 /// What one send carries.

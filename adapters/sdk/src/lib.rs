@@ -6,13 +6,16 @@
 //! | [`canonical`] | the versioned form in which two records are compared, digested and diffed |
 //! | [`fidelity`] | losses, the rules that declare them, and the law that ties them to documents |
 //! | [`adapter`] | the traits an adapter implements and the descriptor it registers with |
+//! | [`check`] | what is lacking in records that can be sent all the same |
 //! | [`delivery`] | what a destination answered, and the table that says what the answer means |
 //! | [`problem`] | what went wrong, where, and who can fix it |
+//! | [`report`] | what a destination says later about what it was sent |
 //! | [`mapping`] | code lists and crosswalks read from `mappings/*.toml` |
 //! | `conformance` | (feature `conformance`) record generators and the law as property tests |
 
 pub mod adapter;
 pub mod canonical;
+pub mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod delivery;
@@ -20,5 +23,6 @@ pub mod fidelity;
 pub mod mapping;
 pub mod problem;
 pub mod record;
+pub mod report;
 
 pub use smol_str::SmolStr;

@@ -1,10 +1,9 @@
 //! Dropping loads into a directory.
 
+use crate::load_name::file_name;
 use crate::verdicts;
-use silta_adapter::SmolStr;
 use silta_adapter::adapter::{BadSettings, Deliver, Document, Load};
 use silta_adapter::delivery::{Judgement, VerdictTable};
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -81,27 +80,6 @@ fn cause(error: &io::Error) -> &'static str {
     }
 }
 
-/// The name of a load's file. Different tenants and keys never share one: bytes other than letters, digits and dots
-/// (and hyphens, in the key) are written as `_` and two hexadecimal digits.
-fn file_name(tenant: &SmolStr, key: &str) -> String {
-    let mut name = String::from("silta-");
-    escape(&mut name, tenant, "");
-    name.push('-');
-    escape(&mut name, key, "-");
-    name.push_str(".xml");
-    name
-}
-
-fn escape(out: &mut String, text: &str, also: &str) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || byte == b'.' || also.as_bytes().contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "_{byte:02x}");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,12 +123,5 @@ mod tests {
         let judgement = drop.deliver(&load("1", Document::File(dir.path().join("gone")))).await;
         assert_eq!((judgement.verdict, judgement.cause.as_str()), (Verdict::Transient, "drop:no-document"));
         assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
-    }
-
-    #[test]
-    fn names_hold_no_path_and_never_collide() {
-        assert_eq!(file_name(&"../etc".into(), "a/b"), "silta-.._2fetc-a_2fb.xml");
-        assert_ne!(file_name(&"a-b".into(), "c"), file_name(&"a".into(), "b-c"));
-        assert_ne!(file_name(&"a".into(), "x_2f"), file_name(&"a".into(), "x/"));
     }
 }

@@ -7,19 +7,25 @@
 //! | `shape` | which element holds which field, said once for reading and writing |
 //! | [`decode`] | documents into records |
 //! | `encode` | records into documents |
+//! | `checks` | what the store's keeper counts against a sender |
 //! | [`settings`] | the settings of a connection, and opening one |
-//! | [`drop`](mod@drop) | dropping loads into a directory |
+//! | [`drop`](mod@drop), [`sftp`] | sending loads: into a directory, to a server |
+//! | `reports` | what the store says later is wrong with what it was sent |
 //! | [`soap`] | reading the store |
 //! | `sandbox` | (feature `sandbox`) the simulated store |
 
+mod checks;
 pub mod decode;
 pub mod drop;
 mod encode;
 pub mod extensions;
+mod load_name;
 pub mod names;
+mod reports;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod settings;
+pub mod sftp;
 mod shape;
 pub mod soap;
 #[cfg(test)]
@@ -34,7 +40,9 @@ use silta_adapter::adapter::{
     Adapter, BadSettings, Connected, Decode, DecodeContext, Descriptor, DocumentWriter, Effect, Encode, EncodeContext,
     Grouping, Limits, Reading, Sink, Unreadable, Withdraw,
 };
-use silta_adapter::record::RecordKind;
+use silta_adapter::check::{Check, CheckContext};
+use silta_adapter::problem::Problem;
+use silta_adapter::record::{Record, RecordKind};
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 
@@ -75,6 +83,10 @@ impl Adapter for Virta {
         Some(self)
     }
 
+    fn checker(&self) -> Option<&dyn Check> {
+        Some(self)
+    }
+
     fn connect(&self, settings: &serde_json::Value) -> Result<Connected, BadSettings> {
         settings::connect(settings, Arc::new(*self))
     }
@@ -91,6 +103,12 @@ impl Decode for Virta {
 
     fn form(&self, head: &[u8]) -> Option<SmolStr> {
         decode::form(head).map(SmolStr::new_static)
+    }
+}
+
+impl Check for Virta {
+    fn check(&self, learner: &[&Record], ctx: CheckContext<'_>) -> Vec<Problem> {
+        checks::check(learner, ctx)
     }
 }
 

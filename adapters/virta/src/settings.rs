@@ -1,13 +1,16 @@
 //! The settings of a connection, and opening one.
 
 use crate::drop::DirectoryDrop;
+use crate::reports::ReportReader;
+use crate::sftp::SftpDrop;
 use crate::soap::SoapReader;
 use schemars::{JsonSchema, Schema};
 use secrecy::SecretString;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use silta_adapter::adapter::{BadSettings, Connected, Decode, Deliver, Inventory};
-use std::path::PathBuf;
+use silta_adapter::report::Reports;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Settings of a VIRTA connection. At least one of its parts must be there.
@@ -16,8 +19,81 @@ use std::sync::Arc;
 pub struct Settings {
     /// The directory that loads are dropped into, from where they are transferred to the store.
     pub directory: Option<PathBuf>,
+    /// The server that loads are sent to, instead of a directory.
+    pub sftp: Option<SftpSettings>,
     /// The store's reading service.
     pub soap: Option<SoapSettings>,
+    /// Where the store puts its reports of defects.
+    pub reports: Option<ReportSettings>,
+}
+
+/// Where the store puts its reports of defects: files of comma-separated values, of which the newest counts.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportSettings {
+    /// The directory; on the server if loads are sent to one, else on this machine.
+    pub directory: String,
+    /// How the names of the reports begin, where other files are there too.
+    #[serde(default)]
+    pub prefix: String,
+}
+
+/// The server that loads are sent to over SFTP, and how it is known.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SftpSettings {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    #[serde(default = "SftpSettings::port")]
+    #[schemars(range(min = 1))]
+    pub port: u16,
+    /// The user to log in as.
+    pub user: String,
+    /// The user's private key, Ed25519 or ECDSA, in OpenSSH's form.
+    pub key_file: PathBuf,
+    /// A file that holds the passphrase of the key, if it has one.
+    pub passphrase_file: Option<PathBuf>,
+    /// The server's host key: its fingerprint (`SHA256:…`) or its line of `known_hosts`. Several, each on a line of its
+    /// own, while it is being changed. A server with any other key is not spoken to.
+    pub host_key: String,
+    /// The directory on the server, from where the user arrives if it does not start with `/`.
+    #[serde(default = "SftpSettings::directory")]
+    pub directory: String,
+    /// Seconds the server may be silent.
+    #[serde(default = "SftpSettings::timeout_secs")]
+    #[schemars(range(min = 1))]
+    pub timeout_secs: u64,
+    /// Seconds one load may take in all, lost connections included.
+    #[serde(default = "SftpSettings::load_secs")]
+    #[schemars(range(min = 1))]
+    pub load_secs: u64,
+}
+
+impl SftpSettings {
+    fn port() -> u16 {
+        22
+    }
+
+    fn directory() -> String {
+        ".".into()
+    }
+
+    fn timeout_secs() -> u64 {
+        30
+    }
+
+    fn load_secs() -> u64 {
+        3600
+    }
+
+    /// The passphrase of the key, if it has one.
+    ///
+    /// # Errors
+    /// If its file cannot be read.
+    pub fn passphrase(&self) -> Result<Option<SecretString>, BadSettings> {
+        self.passphrase_file.as_deref().map(|file| secret_in(file, "sftp: passphrase_file")).transpose()
+    }
 }
 
 /// How the reading service is reached. `system`, `user` and password are what was agreed with its keeper
@@ -67,12 +143,17 @@ impl SoapSettings {
         match (&self.password, &self.password_file) {
             (Some(_), Some(_)) => Err(BadSettings("soap: give either password or password_file, not both".into())),
             (Some(password), None) => Ok(password.clone()),
-            (None, Some(file)) => std::fs::read_to_string(file)
-                .map(|text| SecretString::from(text.trim_end_matches(['\r', '\n'])))
-                .map_err(|e| BadSettings(format!("soap: password_file cannot be read: {}", e.kind()))),
+            (None, Some(file)) => secret_in(file, "soap: password_file"),
             (None, None) => Ok(SecretString::default()),
         }
     }
+}
+
+/// A secret kept in a file, without the line's end.
+fn secret_in(file: &Path, setting: &str) -> Result<SecretString, BadSettings> {
+    let text = std::fs::read_to_string(file);
+    text.map(|text| SecretString::from(text.trim_end_matches(['\r', '\n'])))
+        .map_err(|e| BadSettings(format!("{setting} cannot be read: {}", e.kind())))
 }
 
 fn secret<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SecretString>, D::Error> {
@@ -86,20 +167,29 @@ pub fn schema() -> Schema {
     schemars::schema_for!(Settings)
 }
 
-/// Opens a connection: loads go to the directory, what the store holds is read over SOAP with this decoder.
+/// Opens a connection: loads go to the directory or the server, what the store holds is read over SOAP with this decoder.
 ///
 /// # Errors
 /// If the settings are not of the shape of [`Settings`] or name something that cannot be.
 pub fn connect(settings: &serde_json::Value, decoder: Arc<dyn Decode>) -> Result<Connected, BadSettings> {
     let settings = Settings::deserialize(settings).map_err(|e| BadSettings(e.to_string()))?;
-    let deliver = settings.directory.map(DirectoryDrop::new).transpose()?.map(|d| Arc::new(d) as Arc<dyn Deliver>);
+    let deliver = match (settings.directory, &settings.sftp) {
+        (Some(_), Some(_)) => return Err(BadSettings("give either directory or sftp, not both".into())),
+        (Some(directory), None) => Some(Arc::new(DirectoryDrop::new(directory)?) as Arc<dyn Deliver>),
+        (None, Some(sftp)) => Some(Arc::new(SftpDrop::new(sftp)?) as Arc<dyn Deliver>),
+        (None, None) => None,
+    };
     let inventory = match &settings.soap {
         Some(soap) => Some(Arc::new(SoapReader::new(soap, decoder)?) as Arc<dyn Inventory>),
         None => None,
     };
+    let reports = match (&settings.reports, &settings.sftp) {
+        (Some(reports), sftp) => Some(Arc::new(ReportReader::new(reports, sftp.as_ref())?) as Arc<dyn Reports>),
+        (None, _) => None,
+    };
     match (&deliver, &inventory) {
-        (None, None) => Err(BadSettings("give a directory, soap, or both".into())),
-        _ => Ok(Connected { deliver, inventory }),
+        (None, None) => Err(BadSettings("give directory or sftp, soap, or both".into())),
+        _ => Ok(Connected { deliver, inventory, reports }),
     }
 }
 
@@ -125,7 +215,7 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused() {
         for (settings, reason) in [
-            (json!({}), "give a directory"),
+            (json!({}), "give directory or sftp"),
             (json!({"directory": "out", "colour": 1}), "unknown field `colour`"),
             (json!({"soap": {"url": "ftp://store.example"}}), "http or https"),
             (json!({"soap": {"url": "https://me:pw@store.example"}}), "password_file"),
@@ -143,7 +233,14 @@ mod tests {
     #[test]
     fn the_schema_asks_for_what_is_read() {
         let schema = serde_json::to_string(&schema()).expect("JSON");
-        for part in ["directory", "password_file", "timeout_secs", "\"additionalProperties\":false"] {
+        for part in [
+            "directory",
+            "host_key",
+            "passphrase_file",
+            "password_file",
+            "timeout_secs",
+            "\"additionalProperties\":false",
+        ] {
             assert!(schema.contains(part), "{part}");
         }
     }

@@ -8,6 +8,16 @@ pub(crate) fn of_directory() -> Result<VerdictTable, BadSettings> {
     table(include_str!("../../../mappings/verdicts-directory.toml"))
 }
 
+/// What became of a load sent over SFTP.
+pub(crate) fn of_sftp() -> Result<VerdictTable, BadSettings> {
+    table(include_str!("../../../mappings/verdicts-sftp.toml"))
+}
+
+/// Why a report could not be read.
+pub(crate) fn of_reports() -> Result<VerdictTable, BadSettings> {
+    table(include_str!("../../../mappings/verdicts-reports.toml"))
+}
+
 /// What an answer of the reading service means.
 pub(crate) fn of_soap() -> Result<VerdictTable, BadSettings> {
     table(include_str!("../../../mappings/verdicts-soap.toml"))
@@ -26,6 +36,8 @@ mod tests {
     fn every_table_is_exhaustive_and_every_row_can_match() {
         for (table, cause, verdict) in [
             (of_directory(), "drop:written", Verdict::AcceptedPending),
+            (of_sftp(), "sftp:uploaded", Verdict::AcceptedPending),
+            (of_reports(), "report:no-directory", Verdict::Misconfigured),
             (of_soap(), "http:503", Verdict::Transient),
             (table(include_str!("../../../mappings/verdicts-http.toml")), "http:429", Verdict::RetryAfter),
         ] {

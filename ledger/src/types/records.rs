@@ -190,7 +190,8 @@ pub struct ProblemReading {
     pub tenant: SmolStr,
     /// When.
     pub at: Micros,
-    /// Where problems come from: `intake`, or the name of a connection. Only problems of this origin are closed.
+    /// Where problems come from: `intake`, or a connection, by name and what of it. Only problems of this origin are
+    /// closed.
     pub origin: SmolStr,
     /// The records that were looked at.
     pub records: Vec<RecordId>,

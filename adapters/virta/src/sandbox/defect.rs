@@ -51,11 +51,12 @@ impl From<Problem> for Defect {
 
 /// The report of a load as CSV; only its heading if nothing is wrong.
 pub(super) fn report(tenant: &str, defects: &[Defect]) -> String {
-    let mut out = String::from("db,virhekoodi,virhe,arvo,kind,key\n");
+    let mut out = String::from("db,virhekoodi,virhe,arvo,opiskelijaAvain,opiskeluoikeusAvain,opintosuoritusAvain\n");
     for defect in defects {
-        let kind = defect.kind.map_or("", RecordKind::name);
-        let cells = [tenant, &defect.code, &defect.message, &defect.value, kind, &defect.key];
-        let _ = writeln!(out, "{}", cells.map(cell).join(","));
+        let key = |kind| if defect.kind == Some(kind) { defect.key.as_str() } else { "" };
+        let keys = [RecordKind::Learner, RecordKind::StudyRight, RecordKind::Attainment].map(key);
+        let cells = [tenant, &defect.code, &defect.message, &defect.value].into_iter().chain(keys);
+        let _ = writeln!(out, "{}", cells.map(cell).collect::<Vec<_>>().join(","));
     }
     out
 }

@@ -12,6 +12,7 @@
 //! hold names, because they hold what was loaded; and identity codes of artificial people are taken.
 
 mod answer;
+mod arrivals;
 mod damage;
 mod defect;
 mod faults;
@@ -27,6 +28,7 @@ pub use faults::{BadFaults, Faults};
 pub use serve::PATH;
 pub use store::Loaded;
 
+use arrivals::Arrivals;
 use damage::Damage;
 use faults::Fate;
 use rand::SeedableRng;
@@ -54,6 +56,9 @@ pub struct SandboxOptions {
     pub faults: Faults,
     /// The password callers must give; any if there is none.
     pub password: Option<String>,
+    /// The log of the SFTP server that loads come through. A load has then arrived when the log says that its file was
+    /// closed; without it, when it is in the inbox.
+    pub sftp_log: Option<PathBuf>,
 }
 
 impl SandboxOptions {
@@ -65,6 +70,7 @@ impl SandboxOptions {
             seed: 0,
             faults: Faults::default(),
             password: None,
+            sftp_log: None,
         }
     }
 }
@@ -103,7 +109,7 @@ impl Sandbox {
     /// If its directory cannot be used.
     pub fn open(options: SandboxOptions) -> io::Result<Self> {
         Ok(Self {
-            store: Store::open(options.directory)?,
+            store: Store::open(options.directory, Arrivals::of(options.sftp_log))?,
             ticking: Mutex::default(),
             faults: Mutex::new(options.faults),
             rng: Mutex::new(StdRng::seed_from_u64(options.seed)),

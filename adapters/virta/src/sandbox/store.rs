@@ -1,5 +1,6 @@
 //! What the store holds, durably: one document per institution.
 
+use super::arrivals::Arrivals;
 use super::damage::{Damage, damaged};
 use super::defect::{Defect, report};
 use super::index::Index;
@@ -37,6 +38,7 @@ pub struct Loaded {
 /// All documents, and the directory they live in. One thread changes it; any number read what it held last.
 pub(super) struct Store {
     directory: PathBuf,
+    arrivals: Arrivals,
     held: Mutex<Documents>,
 }
 
@@ -51,7 +53,7 @@ pub(super) struct Held {
 
 impl Store {
     /// Opens the store in a directory, which is made if it is not there.
-    pub(super) fn open(directory: PathBuf) -> io::Result<Self> {
+    pub(super) fn open(directory: PathBuf, arrivals: Arrivals) -> io::Result<Self> {
         for part in ["inbox", "loaded", "refused", "reports", "store"] {
             fs::create_dir_all(directory.join(part))?;
         }
@@ -77,7 +79,7 @@ impl Store {
             Ok((tenant, Arc::new(Held { generation, index })))
         };
         let held = tenants.into_iter().map(held).collect::<io::Result<_>>()?;
-        Ok(Self { directory, held: Mutex::new(held) })
+        Ok(Self { directory, arrivals, held: Mutex::new(held) })
     }
 
     /// What is held now.
@@ -87,16 +89,8 @@ impl Store {
 
     /// Loads what waits in the inbox, in order of arrival.
     pub(super) fn load(&self) -> io::Result<Vec<Loaded>> {
-        let mut waiting = Vec::new();
-        for entry in fs::read_dir(self.directory.join("inbox"))? {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".xml") && !name.starts_with('.') {
-                waiting.push((entry.metadata()?.modified()?, name));
-            }
-        }
-        waiting.sort();
-        waiting.into_iter().map(|(_, file)| self.load_file(file)).collect()
+        let arrived = self.arrivals.take(&self.directory.join("inbox"))?;
+        arrived.into_iter().map(|file| self.load_file(file)).collect()
     }
 
     fn load_file(&self, file: String) -> io::Result<Loaded> {
