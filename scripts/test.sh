@@ -67,6 +67,8 @@ python_environment() {
 
 say 'what the tests need'
 need xmllint libxml2-utils 'documents against the official XSD'
+# Debian keeps server programs off the path. The tests start a server of their own.
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || need initdb postgresql 'the ledger on PostgreSQL'
 if [[ -z ${SILTA_PYTHON:-} ]]; then
     if python_environment; then
         export SILTA_PYTHON=$PWD/.venv/bin/python
