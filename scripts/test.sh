@@ -68,6 +68,8 @@ python_environment() {
 say 'what the tests need'
 need xmllint libxml2-utils 'documents against the official XSD'
 need /usr/sbin/sshd openssh-server 'loads over SFTP to a real server'
+# Debian keeps server programs off the path. The tests start a server of their own.
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || need initdb postgresql 'the ledger on PostgreSQL'
 if [[ -z ${SILTA_PYTHON:-} ]]; then
     if python_environment; then
         export SILTA_PYTHON=$PWD/.venv/bin/python

@@ -1,6 +1,6 @@
 //! How values are written in columns, the same in every database.
 
-use crate::{Wanted, rank};
+use crate::{LedgerError, Result, Wanted, rank};
 use silta_adapter::canonical::Digest;
 use silta_adapter::problem::Severity;
 use silta_adapter::record::RecordKind;
@@ -50,4 +50,35 @@ pub fn wanted_name(wanted: Wanted) -> &'static str {
 /// What is wanted, by its name.
 pub fn wanted_from_name(name: &str) -> Option<Wanted> {
     [Wanted::Present, Wanted::Absent].into_iter().find(|w| wanted_name(*w) == name)
+}
+
+/// Checks that this version can work on a store to which these migrations were applied, and says which of its own were
+/// not. Migrations are numbered by thousands: within one thousand they only add, so that the version before works on,
+/// with what it knows, while newer ones are started beside it.
+///
+/// # Errors
+/// If a migration of a later thousand was applied.
+pub fn pending<'m>(applied: &[i64], known: impl Iterator<Item = (i64, &'m str)>) -> Result<Vec<String>> {
+    const FORM: i64 = 1_000;
+    let known: Vec<(i64, &str)> = known.collect();
+    let newest = |versions: &mut dyn Iterator<Item = i64>| versions.max().unwrap_or_default() / FORM;
+    if newest(&mut applied.iter().copied()) > newest(&mut known.iter().map(|(version, _)| *version)) {
+        return Err(LedgerError::Store("it was made by a newer version of the gateway".into()));
+    }
+    let pending = known.iter().filter(|(version, _)| !applied.contains(version));
+    Ok(pending.map(|(version, name)| format!("{version:04} {name}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pending;
+
+    #[test]
+    fn a_store_of_a_later_form_is_refused() {
+        let ours = || [(1, "ledger"), (2, "duty")].into_iter();
+        assert_eq!(pending(&[], ours()).expect("an empty store"), ["0001 ledger", "0002 duty"]);
+        assert_eq!(pending(&[1], ours()).expect("an older one"), ["0002 duty"]);
+        assert!(pending(&[1, 2, 3, 999], ours()).expect("a newer one of this form").is_empty());
+        assert!(pending(&[1, 2, 1_001], ours()).is_err());
+    }
 }

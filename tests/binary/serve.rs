@@ -6,28 +6,34 @@ use serde_json::{Value, json};
 use std::net::TcpStream;
 
 /// A gateway with one connection to a simulated store.
-struct World {
-    site: Site,
-    gateway: Gateway,
-    store: Process,
+pub(crate) struct World {
+    pub(crate) site: Site,
+    pub(crate) gateway: Gateway,
+    pub(crate) store: Process,
     store_url: String,
+    /// The configuration of the connection.
+    pub(crate) connection: String,
 }
 
 impl World {
     fn new() -> Self {
-        let site = Site::new();
+        Self::at(Site::new())
+    }
+
+    pub(crate) fn at(site: Site) -> Self {
         let dir = site.path("store");
         let mut store =
             Process::start(&["sandbox", "virta", "--listen", "127.0.0.1:0", "--poll-ms", "50", "--dir", &dir]);
         let soap = store.out.wait_for("http://");
-        site.configure(&format!(
+        let connection = format!(
             "[[connection]]\nname = 'virta'\ntenant = '{TENANT}'\nadapter = 'virta'\nrepair = 'hold'\n\
              [connection.settings]\ndirectory = '{dir}/inbox'\n[connection.settings.soap]\nurl = '{soap}'\n\
              timeout_secs = 10\n"
-        ));
+        );
+        site.configure(&connection);
         let store_url = soap.split("/luku").next().expect("an address").to_owned();
         let gateway = site.serve(&site.token("admin", "admin"));
-        Self { site, gateway, store, store_url }
+        Self { site, gateway, store, store_url, connection }
     }
 
     /// Releases the load that is held.
@@ -40,13 +46,13 @@ impl World {
     }
 
     /// Waits until everything is sent, then reads the store back until everything is as it should be.
-    fn proved(&self) {
+    pub(crate) fn proved(&self) {
         self.gateway.wait("everything is sent", |figures| figures["backlog"] == 0);
         until("the store holds everything", || (self.gateway.silta(&["reconcile", "virta"]).code == 0).then_some(()));
     }
 
     /// Pushes, releases the first load, and sees it arrive.
-    fn established(&self) {
+    pub(crate) fn established(&self) {
         self.gateway.push(&fixture("02469.xml"), &["--from", "virta"]).expect(0);
         self.release();
         self.proved();
@@ -55,7 +61,7 @@ impl World {
 
 #[test]
 fn what_is_pushed_arrives_is_damaged_found_and_repaired() {
-    let World { site, gateway, mut store, store_url } = {
+    let World { site, gateway, mut store, store_url, .. } = {
         let world = World::new();
         let pushed = world.gateway.push(&fixture("02469.xml"), &["--from", "virta"]).expect(0);
         assert_eq!((pushed.out.as_str(), pushed.err.as_str()), ("new: 12\n", ""));

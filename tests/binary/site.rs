@@ -2,6 +2,7 @@
 
 use crate::process::{Done, Process, done, run, silta, until};
 use serde_json::Value;
+use silta_ledger_postgres::throwaway::Database;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
@@ -11,12 +12,25 @@ pub(crate) const TENANT: &str = "02469";
 /// A directory with a configuration and all a gateway keeps.
 pub(crate) struct Site {
     pub(crate) dir: TempDir,
+    /// The URL of its store.
+    pub(crate) store: String,
 }
 
 impl Site {
     /// A site whose store is ready.
     pub(crate) fn new() -> Self {
-        let site = Self { dir: tempfile::tempdir().expect("a directory") };
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = format!("sqlite:{}", dir.path().join("silta.db").display());
+        Self::on(dir, store)
+    }
+
+    /// A site on a database of a server.
+    pub(crate) fn shared(database: &Database) -> Self {
+        Self::on(tempfile::tempdir().expect("a directory"), database.url().to_owned())
+    }
+
+    fn on(dir: TempDir, store: String) -> Self {
+        let site = Self { dir, store };
         site.configure("");
         run(&["migrate", "--config", &site.config()]).expect(0);
         site
@@ -29,9 +43,9 @@ impl Site {
 
     /// Writes the configuration with an address to listen on.
     pub(crate) fn listening(&self, address: &str, more: &str) {
-        let (db, key) = (self.path("silta.db"), self.path("silta.key"));
+        let (store, key) = (&self.store, self.path("silta.key"));
         let text = format!(
-            "[server]\nlisten = '{address}'\n[store]\nurl = 'sqlite:{db}'\n[vault]\nkey_file = '{key}'\n\
+            "[server]\nlisten = '{address}'\n[store]\nurl = '{store}'\n[vault]\nkey_file = '{key}'\n\
              [delivery]\npoll_secs = 1\nlease_secs = 3\nmax_backoff_secs = 1\nbreaker_cooldown_secs = 1\n\
              [reconcile]\nevery_secs = 0\nsettle_secs = 0\n[[tenant]]\ncode = '{TENANT}'\n{more}\n"
         );

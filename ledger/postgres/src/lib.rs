@@ -31,6 +31,7 @@ pub mod throwaway;
 pub use filling::Filling;
 
 use claims::Heads;
+use silta_ledger::stored::pending;
 use silta_ledger::{LedgerError, Micros, Result};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
@@ -105,13 +106,17 @@ impl PostgresLedger {
     /// # Errors
     /// If the tables were made by a newer version, or a migration fails; nothing is changed by a migration that fails.
     pub async fn migrate(&self) -> Result<()> {
+        // A newer version of this form may have taken steps that are not known here; they only add.
+        if self.pending_migrations().await?.is_empty() {
+            return Ok(());
+        }
         MIGRATIONS.run(&self.pool).await.map_err(|e| LedgerError::Store(e.to_string()))
     }
 
     /// Names of the migrations that [`PostgresLedger::migrate`] would run.
     ///
     /// # Errors
-    /// If the store fails.
+    /// If the store is of a later form than this version knows ([`pending`]), or fails.
     pub async fn pending_migrations(&self) -> Result<Vec<String>> {
         let table = sqlx::query_scalar!(r#"SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS "there!""#);
         let applied: Vec<i64> = match table.fetch_one(&self.pool).await.map_err(failed)? {
@@ -122,8 +127,7 @@ impl PostgresLedger {
                 .map_err(failed)?,
             false => Vec::new(),
         };
-        let pending = MIGRATIONS.iter().filter(|m| !applied.contains(&m.version));
-        Ok(pending.map(|m| format!("{:04} {}", m.version, m.description)).collect())
+        pending(&applied, MIGRATIONS.iter().map(|m| (m.version, &*m.description)))
     }
 
     /// The database's time: due times and leases of all gateways go by it.

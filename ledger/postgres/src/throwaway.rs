@@ -243,7 +243,7 @@ fn start(dir: &Path, us: u32) {
 }
 
 /// Where the machine's PostgreSQL has its programs: the newest of Debian's, or wherever the path leads.
-fn programs() -> PathBuf {
+pub fn programs() -> PathBuf {
     let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<(u32, PathBuf)> = debian
         .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))

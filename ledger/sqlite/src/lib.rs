@@ -23,6 +23,7 @@ mod tests;
 
 pub use dump::Dump;
 
+use silta_ledger::stored::pending;
 use silta_ledger::{LedgerError, Result};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
@@ -82,13 +83,17 @@ impl SqliteLedger {
     /// # Errors
     /// If the file was made by a newer version, or a migration fails; nothing is changed by a migration that fails.
     pub async fn migrate(&self) -> Result<()> {
+        // A newer version of this form may have taken steps that are not known here; they only add.
+        if self.pending_migrations().await?.is_empty() {
+            return Ok(());
+        }
         MIGRATIONS.run(&self.writer).await.map_err(|e| LedgerError::Store(e.to_string()))
     }
 
     /// Names of the migrations that [`SqliteLedger::migrate`] would run.
     ///
     /// # Errors
-    /// If the store fails.
+    /// If the store is of a later form than this version knows ([`pending`]), or fails.
     pub async fn pending_migrations(&self) -> Result<Vec<String>> {
         let mut reader = self.read().await?;
         let table = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')";
@@ -100,8 +105,7 @@ impl SqliteLedger {
                     .map_err(failed)?,
                 false => Vec::new(),
             };
-        let pending = MIGRATIONS.iter().filter(|m| !applied.contains(&m.version));
-        Ok(pending.map(|m| format!("{:04} {}", m.version, m.description)).collect())
+        pending(&applied, MIGRATIONS.iter().map(|m| (m.version, &*m.description)))
     }
 
     /// What is wrong with the file itself; empty if nothing is.

@@ -1,0 +1,132 @@
+//! Several processes on one PostgreSQL database, and the way of an embedded store into one.
+
+use crate::process::{Process, run, silta};
+use crate::serve::World;
+use crate::site::{Site, TENANT, attainment, fixture, learner};
+use silta_ledger_postgres::throwaway::Database;
+
+/// A database without tables.
+fn database() -> Database {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(Database::blank())
+}
+
+fn worker(site: &Site) -> Process {
+    let mut worker = Process::start(&["worker", "--config", &site.config()]);
+    worker.err.wait_for("\"working\"");
+    worker
+}
+
+#[test]
+fn three_processes_on_one_database_do_everything_once() {
+    let database = database();
+    let world = World::at(Site::shared(&database));
+    let second = world.site.serve(&world.gateway.token);
+    let mut third = worker(&world.site);
+    world.established();
+    let loads = second.ask("/v1/loads", None);
+    let delivered = loads["loads"].as_array().expect("loads").iter().filter(|l| l["status"] == "delivered").count();
+    assert_eq!(delivered, 1, "{loads}");
+    let doctor = run(&["doctor", "--config", &world.site.config()]).expect(0).out;
+    assert!(doctor.contains("store: whole"), "{doctor}");
+    third.signal("TERM");
+    assert_eq!(third.end(), 0);
+    second.stop();
+}
+
+/// What a backup holds is there again, with what the gateway makes of it.
+#[test]
+fn a_dump_is_restored() {
+    let (database, again) = (database(), database());
+    let mut world = World::at(Site::shared(&database));
+    world.established();
+    let before = world.gateway.feed();
+    let token = world.gateway.token.clone();
+    let dump = world.site.path("silta.dump");
+    // The gateway runs on while it is dumped.
+    server(&["pg_dump", "--format=custom", "--file", &dump, database.url()]);
+    server(&["pg_restore", "--exit-on-error", "--no-owner", "--dbname", again.url(), &dump]);
+    world.site.store = again.url().to_owned();
+    world.site.configure(&world.connection);
+    run(&["doctor", "--config", &world.site.config()]).expect(0);
+    world.gateway = world.site.serve(&token);
+    assert_eq!(world.gateway.feed(), before);
+    world.gateway.silta(&["reconcile", "virta"]).expect(0);
+    world.gateway.push(&world.site.file("new.ndjson", &(learner() + &attainment("NEW"))), &[]).expect(0);
+    world.proved();
+}
+
+/// Runs a program of the database's.
+fn server(command: &[&str]) {
+    let programs = silta_ledger_postgres::throwaway::programs();
+    let status = std::process::Command::new(programs.join(command[0])).args(&command[1..]).status();
+    assert!(status.expect("it runs").success(), "{command:?}");
+}
+
+/// Whatever was acknowledged arrives, whoever dies.
+#[test]
+fn killed_processes_lose_nothing() {
+    let database = database();
+    let mut world = World::at(Site::shared(&database));
+    let second = world.site.serve(&world.gateway.token);
+    let third = worker(&world.site);
+    world.established();
+    for n in 0..10 {
+        let lines = learner() + &attainment(&format!("A-{n}"));
+        let file = world.site.file(&format!("{n}.ndjson"), &lines);
+        let through = if n < 5 && n % 2 == 0 { &world.gateway } else { &second };
+        through.push(&file, &[]).expect(0);
+        if n == 4 {
+            world.gateway.process.signal("KILL");
+        }
+        if n == 7 {
+            third.signal("KILL");
+        }
+    }
+    world.gateway = second;
+    world.proved();
+    let feed = world.gateway.feed();
+    assert_eq!(feed.len(), 12 + 1 + 10, "each change is told once: {feed:?}");
+    let positions: Vec<i64> = feed.iter().filter_map(|line| line["position"].as_i64()).collect();
+    assert!(positions.windows(2).all(|pair| pair[0] < pair[1]), "{positions:?}");
+    let compared = world.gateway.silta(&["reconcile", "virta"]).expect(0).out;
+    assert!(compared.contains("items: 23 (as they should be: 23)"), "{compared}");
+    world.gateway.silta(&["findings"]).expect(0);
+}
+
+#[test]
+fn an_embedded_store_is_moved_whole() {
+    let database = database();
+    let World { mut site, gateway, store: _store, connection, .. } = {
+        let world = World::at(Site::new());
+        world.established();
+        world
+    };
+    let before = gateway.feed();
+    let token = gateway.token.clone();
+    gateway.stop();
+    let moved = |site: &Site| {
+        let mut command = silta(&["migrate", "--config", &site.config()]);
+        command.env("SILTA_MIGRATE_TO", database.url());
+        crate::process::done(command, Vec::new())
+    };
+    let told = moved(&site).expect(0).out;
+    assert!(told.lines().any(|line| line.starts_with("record ") && line.contains("12 rows, the same")), "{told}");
+    let refused = run(&["serve", "--config", &site.config()]).expect(1).err;
+    assert!(refused.contains("moved into another database"), "{refused}");
+    assert!(moved(&site).expect(1).err.contains("not empty"));
+
+    site.store = database.url().to_owned();
+    site.configure(&connection);
+    run(&["doctor", "--config", &site.config()]).expect(0);
+    let gateway = site.serve(&token);
+    assert_eq!(gateway.feed(), before, "readers go on where they were");
+    assert_eq!(gateway.figures()["backlog"], 0, "nothing is owed again");
+    gateway.silta(&["reconcile", "virta"]).expect(0);
+    let pushed = gateway.push(&fixture("02469.xml"), &["--from", "virta"]).expect(0);
+    assert_eq!(pushed.out, "unchanged: 12\n");
+    let lines = learner() + &attainment("NEW");
+    gateway.push(&site.file("new.ndjson", &lines), &[]).expect(0);
+    gateway.wait("it is sent", |figures| figures["backlog"] == 0);
+    assert!(gateway.ask(&format!("/v1/loads?tenant={TENANT}"), None)["loads"][1].is_object(), "a second load");
+}
