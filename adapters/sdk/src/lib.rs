@@ -8,6 +8,7 @@
 //! | [`adapter`] | the traits an adapter implements and the descriptor it registers with |
 //! | [`delivery`] | what a destination answered, and the table that says what the answer means |
 //! | [`problem`] | what went wrong, where, and who can fix it |
+//! | [`seal`] | what makes documents verifiable by anyone |
 //! | [`mapping`] | code lists and crosswalks read from `mappings/*.toml` |
 //! | `conformance` | (feature `conformance`) record generators and the law as property tests |
 
@@ -20,5 +21,6 @@ pub mod fidelity;
 pub mod mapping;
 pub mod problem;
 pub mod record;
+pub mod seal;
 
 pub use smol_str::SmolStr;
