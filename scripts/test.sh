@@ -67,6 +67,8 @@ python_environment() {
 
 say 'what the tests need'
 need xmllint libxml2-utils 'documents against the official XSD'
+need openssl openssl 'keys, certificates and time-stamps that are not our own'
+need softhsm2-util softhsm2 'keys in a token (PKCS#11)'
 if [[ -z ${SILTA_PYTHON:-} ]]; then
     if python_environment; then
         export SILTA_PYTHON=$PWD/.venv/bin/python

@@ -18,6 +18,7 @@
 //! | [`reconcile`] | what is there is compared with what was accepted |
 //! | [`ledger`] | what is known: records, versions, debts, loads, findings, audit |
 //! | [`vault`] | personal data sealed, pseudonyms made |
+//! | [`sealing`] | seals opened: keys, certificates, time-stamp services |
 //! | [`telemetry`] | logs, traces |
 //! | [`registry`] | the adapters of this program: the only place that names them |
 //! | [`mod@env`] | time and randomness, injected |
@@ -36,5 +37,6 @@ pub mod intake;
 pub mod ledger;
 pub mod reconcile;
 pub mod registry;
+pub mod sealing;
 pub mod telemetry;
 pub mod vault;

@@ -7,5 +7,6 @@ mod demo;
 mod listener;
 mod peers;
 mod process;
+mod seal;
 mod serve;
 mod site;

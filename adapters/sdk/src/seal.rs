@@ -9,10 +9,10 @@ use jiff::Timestamp;
 pub enum NotSealed {
     /// It will not be sealed as it is, or with this key, however often one asks.
     #[error("{}", .0.message)]
-    Refused(Problem),
+    Refused(Box<Problem>),
     /// Something that is needed, such as a time-stamp service, did not do its part this time.
     #[error("{}", .0.message)]
-    Unavailable(Problem),
+    Unavailable(Box<Problem>),
 }
 
 /// Seals documents of one format with one key.

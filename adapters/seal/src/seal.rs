@@ -157,8 +157,8 @@ impl Signed {
     }
 }
 
-fn problem(fixer: Fixer, message: impl Into<String>) -> Problem {
-    Problem::new("not_sealed", Severity::Error, fixer, message)
+fn problem(fixer: Fixer, message: impl Into<String>) -> Box<Problem> {
+    Box::new(Problem::new("not_sealed", Severity::Error, fixer, message))
 }
 
 fn refused(fixer: Fixer, message: impl Into<String>) -> NotSealed {
