@@ -3,7 +3,7 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | clean |
-//! | 1 | could not (unreadable input, not consistent in time; for `check` also "no") |
+//! | 1 | could not (unreadable input, not consistent in time; for `check` and `verify` also "no") |
 //! | 2 | usage |
 //! | 3 | partial or differs (records refused, findings, `status --max-age` exceeded) |
 //! | 4 | valid but untrusted |

@@ -96,7 +96,9 @@ fn print(report: &Report) {
     let columns = [("step", "/step"), ("check", "/check"), ("status", "/status"), ("found", "/description")];
     say!("{}", table(as_json(report)["checks"].as_array().map_or(&[], Vec::as_slice), &columns));
     for signer in &report.signers {
-        say!("sealed by {} ({})", signer.subject, signer.algorithm);
+        let holder = signer.organisation.as_ref().unwrap_or(&signer.subject);
+        let identifier = signer.identifier.as_deref().unwrap_or("no identifier");
+        say!("sealed by {holder} ({identifier}) with {}", signer.algorithm);
     }
     say!("{}", verdict(report));
 }

@@ -125,7 +125,11 @@ pub enum Verdict {
 /// Who sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Signer {
-    /// The certificate's holder (RFC 4514).
+    /// Organisation (O) of the certificate's holder.
+    pub organisation: Option<String>,
+    /// Its identifier (2.5.4.97).
+    pub identifier: Option<String>,
+    /// The certificate's holder in full (RFC 4514).
     pub subject: String,
     /// Who issued the certificate (RFC 4514).
     pub issuer: String,

@@ -79,6 +79,8 @@ impl Verifier<'_> {
         let proven_at = self.proven(&times, &known);
         self.chain(certificate, &known, &times, proven_at, report);
         report.signers.push(Signer {
+            organisation: certificate.organisation(),
+            identifier: certificate.organisation_identifier(),
             subject: certificate.subject(),
             issuer: certificate.issuer(),
             thumbprint: to_base64url(certificate.thumbprint()),

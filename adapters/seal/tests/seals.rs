@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use silta_adapter::seal::{NotSealed, Seal};
 use silta_seal::report::{Status, Step};
-use silta_seal::{Bounds, Sealer, StatusList, Trust, Verdict, Verifier};
+use silta_seal::{Bounds, Sealer, StatusList, Trust, Verdict, Verifier, timestamp};
 use std::sync::LazyLock;
 
 /// One of each, made once.
@@ -339,6 +339,17 @@ proptest! {
     #[test]
     fn bytes_of_any_kind_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         prop_assert_eq!(verdict(&bytes), Verdict::Invalid);
+    }
+
+    /// Nothing that a machine makes up is a time-stamp, and a status list at most by its form.
+    #[test]
+    fn other_bytes_of_any_kind_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..300), seed in any::<[u8; 4]>()) {
+        prop_assert!(timestamp::verify(&bytes, b"", &[]).is_err());
+        let sequence = [&[0x30, 0x82, seed[0], seed[1]], bytes.as_slice()].concat();
+        prop_assert!(timestamp::verify(&sequence, b"", &[]).is_err());
+        if let Ok(list) = StatusList::read(&bytes, Bounds::default()) {
+            prop_assert_eq!(list.get(list.entries()), None);
+        }
     }
 
     /// Spliced, cut and repeated documents are survived, and not believed.
