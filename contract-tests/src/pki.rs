@@ -1,5 +1,7 @@
 //! Keys, certificates and time-stamps made by OpenSSL, and what it says of ours.
 
+#![expect(clippy::expect_used, reason = "a test that cannot go on says so")]
+
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 

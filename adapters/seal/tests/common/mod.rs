@@ -1,5 +1,7 @@
 //! A certification authority of our own, and credentials to seal.
 
+#![allow(dead_code, reason = "the tests and the benchmark use different parts")]
+
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, RsaKeySize, SignatureAlgorithm,
