@@ -7,8 +7,10 @@ use crate::{Bounds, base64, base64url, json};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-/// More than any seal needs.
+/// More certificates and components than any seal needs.
 const MOST: usize = 32;
+/// Most signatures, and most tokens of one time-stamp: each has the whole payload digested again.
+const MOST_DIGESTED: usize = 4;
 
 /// Parameters that must be understood when a header calls them critical, and are here.
 const UNDERSTOOD: [&str; 5] = ["b64", "sigT", "adoTst", "x5t#S256", "x5t#o"];
@@ -116,8 +118,8 @@ pub(crate) fn parse(document: &[u8], bounds: Bounds) -> Result<Sealed, String> {
         None if members.contains_key("signature") => vec![Value::Object(members)],
         _ => return Err("does not hold payload and signatures, and nothing else".into()),
     };
-    if signatures.len() > MOST {
-        return Err(format!("has more than {MOST} signatures"));
+    if signatures.len() > MOST_DIGESTED {
+        return Err(format!("has more than {MOST_DIGESTED} signatures"));
     }
     let signatures = signatures.into_iter().map(|value| signature(value, bounds)).collect::<Result<_, _>>()?;
     Ok(Sealed { payload, signatures })
@@ -263,7 +265,7 @@ fn one_unsigned(component: Value, bounds: Bounds) -> Result<Unsigned, String> {
 
 /// The tokens of a JAdES `tstContainer`.
 fn stamps(container: &Value) -> Result<Vec<Vec<u8>>, String> {
-    let tokens = container["tstTokens"].as_array().filter(|tokens| (1..=MOST).contains(&tokens.len()));
+    let tokens = container["tstTokens"].as_array().filter(|tokens| (1..=MOST_DIGESTED).contains(&tokens.len()));
     let tokens = tokens.ok_or("has no tstTokens")?.iter();
     tokens.map(|token| base64(token["val"].as_str().unwrap_or("-")).map_err(|e| format!("a token {e}"))).collect()
 }

@@ -57,7 +57,7 @@ impl Key {
         let text = std::str::from_utf8(pem).map_err(|_| "the key is not PEM".to_owned())?;
         if let Some(at) = text.find(ENCRYPTED) {
             let passphrase = passphrase.ok_or("the key is encrypted, and no passphrase was given")?;
-            return Self::from_pkcs8(&decrypted(&text[at..], passphrase)?, with);
+            return Self::from_private(&decrypted(&text[at..], passphrase)?, with);
         }
         let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| "the file holds no private key in PEM".to_owned())?;
         Self::from_private(key.secret_der(), with)
@@ -94,10 +94,6 @@ impl Key {
     pub fn from_pkcs11(uri: &Pkcs11Uri, pin: Zeroizing<String>, with: Companions) -> Result<Self, String> {
         let key = pkcs11::TokenKey::open(uri, pin)?;
         Self::of(with, |_| Ok(Private::Token(key)))
-    }
-
-    fn from_pkcs8(der: &[u8], with: Companions) -> Result<Self, String> {
-        Self::from_private(der, with)
     }
 
     fn from_private(der: &[u8], with: Companions) -> Result<Self, String> {

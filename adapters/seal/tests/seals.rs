@@ -215,6 +215,7 @@ fn documents_that_could_mislead_are_refused() {
         (changed(&|d| d["signatures"][0]["header"] = json!({ "alg": "none" })), "nothing protects"),
         (changed(&|d| d["signatures"][0]["note"] = json!(1)), "not known"),
         (changed(&|d| d["signatures"] = json!([])), "nothing else"),
+        (changed(&|d| d["signatures"] = json!(vec![d["signatures"][0].clone(); 5])), "more than 4 signatures"),
         (
             changed(&|d| {
                 d.as_object_mut().expect("object").remove("payload");
