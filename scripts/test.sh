@@ -70,6 +70,8 @@ need xmllint libxml2-utils 'documents against the official XSD'
 need /usr/sbin/sshd openssh-server 'loads over SFTP to a real server'
 # Debian keeps server programs off the path. The tests start a server of their own.
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || need initdb postgresql 'the ledger on PostgreSQL'
+need openssl openssl 'keys, certificates and time-stamps that are not our own'
+need softhsm2-util softhsm2 'keys in a token (PKCS#11)'
 if [[ -z ${SILTA_PYTHON:-} ]]; then
     if python_environment; then
         export SILTA_PYTHON=$PWD/.venv/bin/python

@@ -19,6 +19,7 @@
 //! | [`ledger`] | what is known: records, versions, debts, loads, findings, audit |
 //! | [`store`] | the database a configuration names, and keeping step with others on it |
 //! | [`vault`] | personal data sealed, pseudonyms made |
+//! | [`sealing`] | seals opened: keys, certificates, time-stamp services |
 //! | [`telemetry`] | logs, traces |
 //! | [`registry`] | the adapters of this program: the only place that names them |
 //! | [`mod@env`] | time and randomness, injected |
@@ -37,6 +38,7 @@ pub mod intake;
 pub mod reconcile;
 pub mod registry;
 pub mod store;
+pub mod sealing;
 pub mod telemetry;
 pub mod vault;
 

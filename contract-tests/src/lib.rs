@@ -1,5 +1,6 @@
 //! Shared helpers of the contract tests.
 
+pub mod pki;
 pub mod tree;
 
 use std::path::PathBuf;
@@ -20,6 +21,41 @@ pub fn shared_dir(folder: &str) -> Option<PathBuf> {
     }
     assert!(std::env::var("CI").as_deref() != Ok("true"), "no {folder} in $SILTA_SHARED: required under CI");
     eprintln!("\n*** SKIPPED: there is no {folder} in $SILTA_SHARED; these tests prove nothing here ***\n");
+    None
+}
+
+/// True if a command is installed.
+///
+/// Where it is missing this says so; the caller skips. Under `CI=true` it is a failure.
+///
+/// # Panics
+/// Under `CI=true`, if the command is missing.
+#[must_use]
+pub fn has(command: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|folder| folder.join(command).is_file());
+    assert!(found || std::env::var("CI").as_deref() != Ok("true"), "no {command}: required under CI");
+    if !found {
+        eprintln!("\n*** SKIPPED: there is no {command}; these tests prove nothing here ***\n");
+    }
+    found
+}
+
+/// A Python that has `requirements.txt`: `$SILTA_PYTHON`, or that of `.venv`.
+///
+/// Where it is missing this says so and returns `None`; the caller skips. Under `CI=true` it is a failure.
+///
+/// # Panics
+/// Under `CI=true`, if there is none.
+#[must_use]
+pub fn python() -> Option<PathBuf> {
+    let default = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.venv/bin/python"));
+    let path = std::env::var_os("SILTA_PYTHON").map_or_else(default, PathBuf::from);
+    if path.is_file() {
+        return Some(path);
+    }
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "no python in $SILTA_PYTHON: required under CI");
+    eprintln!("\n*** SKIPPED: there is no python in $SILTA_PYTHON; nobody else is asked ***\n");
     None
 }
 

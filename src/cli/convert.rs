@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a command line has no clock to inject")]
-fn now() -> jiff::Timestamp {
+pub(super) fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
 

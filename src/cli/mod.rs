@@ -3,7 +3,7 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | clean |
-//! | 1 | could not (unreadable input, not consistent in time; for `check` also "no") |
+//! | 1 | could not (unreadable input, not consistent in time; for `check` and `verify` also "no") |
 //! | 2 | usage |
 //! | 3 | partial or differs (records refused, findings, `status --max-age` exceeded) |
 //! | 4 | valid but untrusted |
@@ -33,10 +33,12 @@ mod retry;
 mod route;
 mod sandbox;
 mod schema;
+mod seal;
 mod serve;
 mod status;
 mod token;
 mod worker;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::fmt;
@@ -67,6 +69,10 @@ enum Command {
     Convert(convert::Args),
     /// Check whether a document can be read without problems.
     Check(check::Args),
+    /// Seal a credential.
+    Seal(seal::Args),
+    /// Verify a sealed credential.
+    Verify(verify::Args),
     /// Push a document to a gateway.
     Push(push::Args),
     /// Show the connections of a gateway.
@@ -107,6 +113,8 @@ pub enum Exit {
     Usage = 2,
     /// Partial, or differs.
     Partial = 3,
+    /// Valid, but nothing shows that it can be trusted.
+    Untrusted = 4,
 }
 
 /// Why a command could not do what was asked.
@@ -164,6 +172,7 @@ fn run(command: Command) -> Outcome {
     match command {
         Command::Convert(args) => convert::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Schema(command) => schema::run(&command),
         Command::Openapi => schema::openapi(),
         Command::Adapters(args) => adapters::run(&args),
@@ -177,6 +186,7 @@ async fn run_async(command: Command) -> Outcome {
         Command::Worker(args) => worker::run(&args).await,
         Command::Demo(args) => demo::run(&args).await,
         Command::Sandbox(command) => sandbox::run(&command).await,
+        Command::Seal(args) => seal::run(&args).await,
         Command::Push(args) => push::run(&args).await,
         Command::Status(args) => status::run(&args).await,
         Command::Retry(args) => retry::run(&args).await,
@@ -186,9 +196,12 @@ async fn run_async(command: Command) -> Outcome {
         Command::Token(command) => token::run(&command).await,
         Command::Migrate(args) => migrate::run(&args).await,
         Command::Doctor(args) => doctor::run(&args).await,
-        Command::Convert(_) | Command::Check(_) | Command::Schema(_) | Command::Openapi | Command::Adapters(_) => {
-            Err(Failure::usage("this command does not run here"))
-        }
+        Command::Convert(_)
+        | Command::Check(_)
+        | Command::Verify(_)
+        | Command::Schema(_)
+        | Command::Openapi
+        | Command::Adapters(_) => Err(Failure::usage("this command does not run here")),
     }
 }
 

@@ -3,12 +3,15 @@
 //! `config/silta.toml` shows every key with its meaning, unit and default.
 
 mod connection;
+mod seal;
 
 pub use connection::{Connection, RepairPolicy, Rule};
+pub use seal::Seal;
 
 use secrecy::SecretString;
 use serde::Deserialize;
 use smol_str::SmolStr;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,6 +37,8 @@ pub struct Config {
     pub reconcile: Reconcile,
     /// When operators are told.
     pub alerts: Alerts,
+    /// What credentials are sealed with, by name.
+    pub seal: BTreeMap<SmolStr, Seal>,
     /// Who may send records.
     pub tenant: Vec<Tenant>,
     /// Where records go.
@@ -411,10 +416,16 @@ mod tests {
         let first = |list: &toml::Value| list[0].as_table().expect("a table").clone();
         let (tenant, connection) = (first(&shown["tenant"]), first(&shown["connection"]));
         let rule = first(&connection["rule"]);
-        let lists =
-            [("[[tenant]]", tenant), ("[[connection]]", connection), ("[[connection]]\n[[connection.rule]]", rule)];
+        let seal = shown["seal"]["main"].as_table().expect("a table").clone();
+        let lists = [
+            ("[seal.main]", seal),
+            ("[[tenant]]", tenant),
+            ("[[connection]]", connection),
+            ("[[connection]]\n[[connection.rule]]", rule),
+        ];
         let mut sections: Vec<(String, toml::Table)> = lists.map(|(heading, t)| (heading.to_owned(), t)).to_vec();
-        sections.extend(shown.iter().filter_map(|(name, t)| Some((format!("[{name}]"), t.as_table()?.clone()))));
+        let one = shown.iter().filter(|(name, _)| *name != "seal");
+        sections.extend(one.filter_map(|(name, t)| Some((format!("[{name}]"), t.as_table()?.clone()))));
         sections.push((String::new(), shown));
         for (heading, table) in sections {
             assert_eq!(table.keys().cloned().collect::<BTreeSet<_>>(), keys(&heading), "{heading}");

@@ -8,5 +8,6 @@ mod listener;
 mod nodes;
 mod peers;
 mod process;
+mod seal;
 mod serve;
 mod site;

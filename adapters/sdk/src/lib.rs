@@ -10,6 +10,7 @@
 //! | [`delivery`] | what a destination answered, and the table that says what the answer means |
 //! | [`problem`] | what went wrong, where, and who can fix it |
 //! | [`report`] | what a destination says later about what it was sent |
+//! | [`seal`] | what makes documents verifiable by anyone |
 //! | [`mapping`] | code lists and crosswalks read from `mappings/*.toml` |
 //! | `conformance` | (feature `conformance`) record generators and the law as property tests |
 
@@ -24,5 +25,6 @@ pub mod mapping;
 pub mod problem;
 pub mod record;
 pub mod report;
+pub mod seal;
 
 pub use smol_str::SmolStr;

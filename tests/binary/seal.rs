@@ -1,0 +1,191 @@
+//! Sealing and verifying from the command line, with keys, tokens and time-stamps that are not our own.
+
+use crate::process::{Done, done, fed, run, silta};
+use contract_tests::pki::{self, Pki};
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+const RSA: &str = "-algorithm RSA -pkeyopt rsa_keygen_bits:2048";
+const P256: &str = "-algorithm EC -pkeyopt ec_paramgen_curve:P-256";
+
+fn credential() -> Vec<u8> {
+    json!({
+        "id": "urn:credential:00000000-0000-4000-8000-000000000001",
+        "type": ["VerifiableCredential", "EuropeanDigitalCredential"],
+        "credentialSubject": { "id": "urn:epass:person:1", "type": "Person" },
+        "@context": ["https://www.w3.org/2018/credentials/v1", "http://data.europa.eu/snb/model/context/edc-ap"],
+    })
+    .to_string()
+    .into_bytes()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("text")
+}
+
+/// An authority with a seal of this kind of key, and a folder that holds the authority alone.
+fn authority(kind: &str) -> Option<(Pki, PathBuf)> {
+    let pki = Pki::new()?;
+    pki.certify("seal", kind, "seal");
+    let anchors = pki.path("anchors");
+    std::fs::create_dir(&anchors).expect("a folder");
+    std::fs::copy(pki.path("root.pem"), anchors.join("root.pem")).expect("copies");
+    Some((pki, anchors))
+}
+
+fn seal(pki: &Pki, further: &[&str]) -> Done {
+    let (key, certificate) = (pki.path("seal.key"), pki.path("seal.pem"));
+    fed(&[&["seal", "--key", text(&key), "--cert", text(&certificate)], further].concat(), &credential())
+}
+
+/// The verdict and, by step, the status of each check.
+fn verified(args: &[&str], document: &str) -> (i32, Value) {
+    let done = fed(&[&["verify", "--json"], args].concat(), document.as_bytes());
+    (done.code, serde_json::from_str(&done.out).expect("JSON"))
+}
+
+fn status<'a>(report: &'a Value, step: &str) -> &'a Value {
+    let checks = report["checks"].as_array().expect("checks");
+    &checks.iter().find(|check| check["step"] == step).expect("the step")["status"]
+}
+
+#[test]
+fn exit_codes_tell_trusted_invalid_and_untrusted_apart() {
+    let Some((pki, anchors)) = authority(P256) else { return };
+    let document = seal(&pki, &[]).expect(0).out;
+    let (code, report) = verified(&["--anchors", text(&anchors)], &document);
+    assert_eq!((code, &report["verdict"]), (0, &json!("trusted")), "{report:#}");
+    assert_eq!(report["signers"][0]["algorithm"], "ES256");
+    assert_eq!(verified(&["--pin", text(&pki.path("seal.pem"))], &document).0, 0);
+    let (code, report) = verified(&[], &document);
+    assert_eq!((code, &report["verdict"], status(&report, "chain")), (4, &json!("untrusted"), &json!("skipped")));
+    let (code, report) = verified(&["--anchors", text(&anchors)], &document.replace("person:1", "person:2"));
+    assert_eq!((code, &report["verdict"], status(&report, "signature")), (1, &json!("invalid"), &json!("error")));
+    assert_eq!(status(&report, "structure"), "ok");
+
+    let shown = fed(&["verify"], document.as_bytes()).expect(4).out;
+    assert!(shown.contains("valid, but not trusted") && shown.contains("no trust anchors were given"), "{shown}");
+    run(&["verify", "--anchors", "/nowhere", "-"]).expect(2);
+    run(&["verify", "--pin", text(&pki.path("seal.key")), "-"]).expect(2);
+    run(&["verify", "/nowhere"]).expect(2);
+    run(&["verify", "--nonsense"]).expect(2);
+    fed(&["verify", "--max-bytes", "100"], document.as_bytes()).expect(2);
+    fed(&["seal", "--key", "/nowhere"], &credential()).expect(2);
+    fed(&["seal", "--key", text(&pki.path("seal.key"))], &credential()).expect(2);
+}
+
+#[test]
+fn who_else_can_read_a_key_is_told() {
+    let Some((pki, _)) = authority(P256) else { return };
+    let allow = |mode| std::fs::set_permissions(pki.path("seal.key"), PermissionsExt::from_mode(mode)).expect("sets");
+    allow(0o644);
+    assert!(seal(&pki, &[]).expect(0).err.contains("can be read by others"));
+    allow(0o600);
+    assert_eq!(seal(&pki, &[]).expect(0).err, "");
+}
+
+#[test]
+fn a_pkcs12_file_and_a_passphrase_are_enough() {
+    let Some((pki, anchors)) = authority(RSA) else { return };
+    pki.openssl("pkcs12 -export -in seal.pem -inkey seal.key -passout pass:salaisuus -out seal.p12");
+    std::fs::write(pki.path("pass"), "salaisuus\n").expect("writes");
+    let (key, pass, output) = (pki.path("seal.p12"), pki.path("pass"), pki.path("sealed.json"));
+    let args = ["seal", "--key", text(&key), "--passphrase-file", text(&pass), "--output", text(&output)];
+    assert_eq!(fed(&args, &credential()).expect(0).out, "");
+    run(&["verify", "--anchors", text(&anchors), text(&output)]).expect(0);
+    let wrong = fed(&["seal", "--key", text(&key)], &credential()).expect(2);
+    assert!(wrong.err.contains("passphrase"), "{}", wrong.err);
+}
+
+/// Answers time-stamp requests over HTTP with OpenSSL, for as long as the test runs.
+fn responder(pki: Pki) -> (String, Arc<Mutex<Pki>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/tsa", listener.local_addr().expect("an address"));
+    let pki = Arc::new(Mutex::new(pki));
+    let answering = Arc::clone(&pki);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a caller");
+            let mut read = Vec::new();
+            let request = loop {
+                let mut chunk = [0; 4096];
+                let length = stream.read(&mut chunk).expect("reads");
+                read.extend_from_slice(&chunk[..length]);
+                let Some(head) = read.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+                let headers = String::from_utf8_lossy(&read[..head]).to_lowercase();
+                assert!(headers.contains("content-type: application/timestamp-query"), "{headers}");
+                let length = headers.lines().find_map(|line| line.strip_prefix("content-length: "));
+                let length: usize = length.expect("a length").parse().expect("a number");
+                if read.len() >= head + 4 + length {
+                    break read.split_off(head + 4);
+                }
+            };
+            let answer = answering.lock().expect("a lock").stamp("tsa", &request);
+            let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", answer.len());
+            stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&answer)).expect("answers");
+        }
+    });
+    (url, pki)
+}
+
+#[test]
+fn a_time_stamp_service_makes_it_baseline_t() {
+    let Some((pki, anchors)) = authority(RSA) else { return };
+    pki.certify("tsa", P256, "tsa");
+    let (url, pki) = responder(pki);
+    let (key, certificate) = {
+        let pki = pki.lock().expect("a lock");
+        (pki.path("seal.key"), pki.path("seal.pem"))
+    };
+    let args = ["seal", "--key", text(&key), "--cert", text(&certificate), "--tsa", &url];
+    let document = fed(&args, &credential()).expect(0).out;
+    let (code, report) = verified(&["--anchors", text(&anchors)], &document);
+    assert_eq!((code, status(&report, "time_stamps")), (0, &json!("ok")), "{report:#}");
+
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let args = ["seal", "--key", text(&key), "--cert", text(&certificate), "--tsa", &format!("http://{closed}/")];
+    let failed = fed(&args, &credential()).expect(1);
+    assert!(failed.out.is_empty() && failed.err.contains("cannot be reached"), "{failed:?}");
+}
+
+#[test]
+fn a_key_may_stay_in_a_token() {
+    const MODULES: [&str; 3] = [
+        "/usr/lib/softhsm/libsofthsm2.so",
+        "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+        "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
+    ];
+    if !contract_tests::has("softhsm2-util") {
+        return;
+    }
+    let Some((pki, anchors)) = authority(RSA) else { return };
+    pki.certify("curve", P256, "seal");
+    let module = MODULES.iter().find(|file| Path::new(file).exists()).expect("the library of softhsm2");
+    let config = pki.path("softhsm2.conf");
+    std::fs::create_dir(pki.path("tokens")).expect("a folder");
+    std::fs::write(&config, format!("directories.tokendir = {}\n", pki.path("tokens").display())).expect("writes");
+    std::fs::write(pki.path("pin"), "1234\n").expect("writes");
+    let softhsm = |arguments: &str| {
+        pki::run(Command::new("softhsm2-util").args(arguments.split_whitespace()).env("SOFTHSM2_CONF", &config));
+    };
+    softhsm("--init-token --free --label Sinetit --so-pin 123456 --pin 1234");
+    for (name, id, algorithm) in [("seal", "01", "RS256"), ("seal", "01", "PS256"), ("curve", "02", "ES256")] {
+        if algorithm != "PS256" {
+            let key = pki.path(&format!("{name}.key"));
+            softhsm(&format!("--import {} --token Sinetit --label {name} --id {id} --pin 1234", key.display()));
+        }
+        let pin = pki.path("pin");
+        let uri = format!("pkcs11:token=Sinetit;object={name}?module-path={module}&pin-source=file:{}", text(&pin));
+        let certificate = pki.path(&format!("{name}.pem"));
+        let mut command = silta(&["seal", "--key", &uri, "--cert", text(&certificate), "--algorithm", algorithm]);
+        command.env("SOFTHSM2_CONF", &config);
+        let document = done(command, credential()).expect(0).out;
+        let (code, report) = verified(&["--anchors", text(&anchors)], &document);
+        assert_eq!((code, &report["signers"][0]["algorithm"]), (0, &json!(algorithm)), "{report:#}");
+    }
+}
