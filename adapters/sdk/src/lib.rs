@@ -8,6 +8,7 @@
 //! | [`adapter`] | the traits an adapter implements and the descriptor it registers with |
 //! | [`delivery`] | what a destination answered, and the table that says what the answer means |
 //! | [`problem`] | what went wrong, where, and who can fix it |
+//! | [`identity`] | identifiers of learners: which can be right, and when two are the same |
 //! | [`mapping`] | code lists and crosswalks read from `mappings/*.toml` |
 //! | `conformance` | (feature `conformance`) record generators and the law as property tests |
 
@@ -17,6 +18,7 @@ pub mod canonical;
 pub mod conformance;
 pub mod delivery;
 pub mod fidelity;
+pub mod identity;
 pub mod mapping;
 pub mod problem;
 pub mod record;
