@@ -87,7 +87,7 @@ impl Identifier {
 }
 
 /// The form in which values of a scheme are compared.
-pub(crate) fn normal<'a>(scheme: &str, value: &'a str) -> Cow<'a, str> {
+pub fn normal<'a>(scheme: &str, value: &'a str) -> Cow<'a, str> {
     let value = value.trim();
     match scheme {
         Learner::HETU if value.bytes().any(|b| b.is_ascii_lowercase()) => value.to_ascii_uppercase().into(),
