@@ -9,6 +9,7 @@
 //! | [`delivery`] | what a destination answered, and the table that says what the answer means |
 //! | [`problem`] | what went wrong, where, and who can fix it |
 //! | [`identity`] | identifiers of learners: which can be right, and when two are the same |
+//! | [`json`] | single JSON objects out of a stream, within bounds |
 //! | [`mapping`] | code lists and crosswalks read from `mappings/*.toml` |
 //! | `conformance` | (feature `conformance`) record generators and the law as property tests |
 
@@ -19,6 +20,7 @@ pub mod conformance;
 pub mod delivery;
 pub mod fidelity;
 pub mod identity;
+pub mod json;
 pub mod mapping;
 pub mod problem;
 pub mod record;
