@@ -171,9 +171,9 @@ impl World {
     }
 }
 
-fn learner(id: &str, n: u8) -> String {
+fn learner(id: &str) -> String {
     format!(
-        r#"{{"kind":"learner","id":"{id}","learner":"{id}","body":{{"family_name":"Malli","given_names":"Testi","identifiers":[{{"scheme":"fi:oppijanumero","value":"1.2.246.562.24.9000000000{n}"}}]}}}}"#
+        r#"{{"kind":"learner","id":"{id}","learner":"{id}","body":{{"family_name":"Malli","given_names":"Testi","identifiers":[{{"scheme":"fi:oppijanumero","value":"1.2.246.562.98.90000000019"}}]}}}}"#
     ) + "\n"
 }
 
@@ -204,9 +204,18 @@ fn withdrawn(learner: &str, id: &str) -> String {
 }
 
 #[tokio::test]
+async fn an_invented_identifier_is_told_and_taken() {
+    let world = World::new().await;
+    let receipt = world.push(&learner("L1").replace("90000000019", "90000000018")).await;
+    assert_eq!(receipt.taken[0].outcome, Outcome::New);
+    let told: Vec<_> = receipt.problems.iter().map(|p| (p.code.as_str(), p.path.as_deref())).collect();
+    assert_eq!(told, [("wrong_check_digit", Some("/body/identifiers/0"))]);
+}
+
+#[tokio::test]
 async fn a_first_load_waits_for_an_operator_and_then_everything_is_proved_to_be_there() {
     let world = World::new().await;
-    let receipt = world.push(&(learner("L1", 1) + &course("L1", "A", "3"))).await;
+    let receipt = world.push(&(learner("L1") + &course("L1", "A", "3"))).await;
     assert!(receipt.taken.iter().all(|t| t.outcome == Outcome::New));
     world.load().await;
     assert_eq!(world.states().await, [(DebtState::Owed, 2)], "held, nothing sent");
@@ -233,7 +242,7 @@ async fn a_first_load_waits_for_an_operator_and_then_everything_is_proved_to_be_
 #[tokio::test]
 async fn a_correction_and_a_withdrawal_reach_the_store() {
     let world = World::new().await;
-    world.established(&(learner("L1", 1) + &course("L1", "A", "3") + &course("L1", "B", "4"))).await;
+    world.established(&(learner("L1") + &course("L1", "A", "3") + &course("L1", "B", "4"))).await;
     world.push(&course("L1", "A", "5")).await;
     let summary = world.settle().await;
     assert_eq!((summary.items, summary.agreed), (3, 3));
@@ -247,7 +256,7 @@ async fn a_correction_and_a_withdrawal_reach_the_store() {
 #[tokio::test]
 async fn what_cannot_be_sent_never_removes_its_older_version() {
     let world = World::new().await;
-    world.established(&(learner("L1", 1) + &course("L1", "A", "3") + &course("L1", "B", "4"))).await;
+    world.established(&(learner("L1") + &course("L1", "A", "3") + &course("L1", "B", "4"))).await;
     // VIRTA holds no attainment without a grade.
     let mut broken: Value = serde_json::from_str(&course("L1", "A", "3")).expect("JSON");
     broken["body"].as_object_mut().expect("a body").remove("grade");
@@ -270,7 +279,7 @@ async fn a_load_that_renames_every_key_is_held() {
     let world = World::new().await;
     let old: String = (0..40).map(|n| course("L1", &format!("old-{n}"), "3")).collect();
     let new: String = (0..40).map(|n| course("L1", &format!("new-{n}"), "3")).collect();
-    world.established(&(learner("L1", 1) + &old)).await;
+    world.established(&(learner("L1") + &old)).await;
     let kinds = [RecordKind::Attainment];
     match world.submit("record", &new, &kinds, None).await {
         Err(NotTaken::Shrinks { removed: 40, known: 40 }) => {}
@@ -291,7 +300,7 @@ async fn a_load_that_renames_every_key_is_held() {
 async fn a_silent_change_and_a_silent_loss_are_found_and_repaired() {
     let world = World::new().await;
     let courses: String = (0..10).map(|n| course("L1", &format!("A{n}"), "3")).collect();
-    world.established(&(learner("L1", 1) + &courses)).await;
+    world.established(&(learner("L1") + &courses)).await;
     world.harm(json!({"alter_rows": 1, "lose_rows": 1})).await;
     let summary = world.reconcile().await;
     assert_eq!(summary.findings.values().sum::<i64>(), 2, "{summary:?}");
@@ -310,7 +319,7 @@ async fn a_silent_change_and_a_silent_loss_are_found_and_repaired() {
 #[tokio::test]
 async fn what_survives_a_repair_waits_for_a_person() {
     let world = World::new().await;
-    world.established(&(learner("L1", 1) + &course("L1", "A", "3"))).await;
+    world.established(&(learner("L1") + &course("L1", "A", "3"))).await;
     world.harm(json!({"lose_rows": 1})).await;
     assert_eq!(world.reconcile().await.repairs, 1);
     world.load().await;
@@ -330,7 +339,7 @@ async fn what_survives_a_repair_waits_for_a_person() {
 #[tokio::test]
 async fn a_store_that_cannot_be_read_proves_nothing() {
     let world = World::new().await;
-    world.established(&(learner("L1", 1) + &course("L1", "A", "3"))).await;
+    world.established(&(learner("L1") + &course("L1", "A", "3"))).await;
     world.harm(json!({"unavailable": 1.0, "retry_after_secs": 0})).await;
     let summary = world.reconcile().await;
     assert!(summary.failure.is_some());
@@ -342,7 +351,7 @@ async fn a_store_that_cannot_be_read_proves_nothing() {
 #[tokio::test]
 async fn a_whole_waits_for_its_part_and_a_named_part_is_not_removed() {
     let world = World::new().await;
-    world.established(&(learner("L1", 1) + &course("L1", "X", "3"))).await;
+    world.established(&(learner("L1") + &course("L1", "X", "3"))).await;
     world.push(&course_with("L1", "WHOLE", "4", &["PART"])).await;
     world.settle().await;
     assert!(world.states().await.contains(&(DebtState::Waiting, 1)), "{:?}", world.states().await);
@@ -362,7 +371,7 @@ async fn a_whole_waits_for_its_part_and_a_named_part_is_not_removed() {
 #[tokio::test]
 async fn a_key_sent_twice_with_different_content_takes_neither() {
     let world = World::new().await;
-    world.push(&(learner("L1", 1) + &course("L1", "A", "3"))).await;
+    world.push(&(learner("L1") + &course("L1", "A", "3"))).await;
     let receipt = world.push(&(course("L1", "A", "4") + &course("L1", "B", "1") + &course("L1", "A", "5"))).await;
     let outcomes: Vec<_> = receipt.taken.iter().map(|t| t.outcome).collect();
     assert_eq!(outcomes, [Outcome::Refused, Outcome::New, Outcome::Refused]);
@@ -373,7 +382,7 @@ async fn a_key_sent_twice_with_different_content_takes_neither() {
 #[tokio::test]
 async fn a_failed_drop_loses_nothing_and_opens_the_breaker() {
     let world = World::new().await;
-    world.push(&(learner("L1", 1) + &course("L1", "A", "3"))).await;
+    world.push(&(learner("L1") + &course("L1", "A", "3"))).await;
     world.load().await;
     world.release().await;
     let inbox = world.dir.path().join("inbox");
@@ -393,7 +402,7 @@ async fn a_failed_drop_loses_nothing_and_opens_the_breaker() {
 #[tokio::test]
 async fn a_first_load_that_covers_the_imported_earlier_one_needs_no_release() {
     let world = World::new().await;
-    let records = learner("L1", 1) + &course("L1", "A", "3") + &course("L1", "B", "3");
+    let records = learner("L1") + &course("L1", "A", "3") + &course("L1", "B", "3");
     world.push(&records).await;
     let earlier = world.dir.path().join("earlier.xml");
     let xml = r#"<Virta xmlns="urn:mace:funet.fi:virta/2015/09/01"><Opiskelija avain="L1"><Opintosuoritukset>

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 /// Check whether a document can be read without problems.
 #[derive(Debug, Parser)]
 pub(super) struct Args {
-    /// Format of the document: record, virta or elm.
+    /// Format of the document, by a name that `silta adapters` lists.
     #[arg(long)]
     from: String,
     /// Whose records these are, for formats that do not say.

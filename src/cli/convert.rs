@@ -25,10 +25,10 @@ use std::path::{Path, PathBuf};
 /// Convert a document from one format into another.
 #[derive(Debug, Parser)]
 pub(super) struct Args {
-    /// Format of the input: record, virta or elm.
+    /// Format of the input, by a name that `silta adapters` lists.
     #[arg(long)]
     from: String,
-    /// Format of the output: record, virta or elm.
+    /// Format of the output, by a name that `silta adapters` lists.
     #[arg(long)]
     to: String,
     /// Where to write what the output does not hold, one JSON object per line.

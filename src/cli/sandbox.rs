@@ -1,10 +1,13 @@
 //! `silta sandbox`: simulated systems, each its own process with durable state.
 
 use super::{Exit, Failure, Outcome};
+use crate::env::{Clock as _, SystemClock};
 use clap::{Parser, Subcommand};
+use silta_koski::sandbox as koski_sandbox;
 use silta_virta::sandbox::{PATH, SandboxOptions};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -14,6 +17,8 @@ use tokio::net::TcpListener;
 pub(super) enum Command {
     /// A simulated VIRTA: takes loads from a directory, serves SOAP reading, does wrong what it is told to.
     Virta(Virta),
+    /// A simulated Koski: takes badges by the real one's rules, keeps every version, does wrong what it is told to.
+    Koski(Koski),
 }
 
 /// A simulated VIRTA: takes loads from a directory, serves SOAP reading, does wrong what it is told to.
@@ -48,8 +53,53 @@ pub(super) struct Virta {
     linger_secs: Option<u64>,
 }
 
+/// A simulated Koski: takes badges by the real one's rules, keeps every version, does wrong what it is told to.
+#[derive(Debug, Parser)]
+pub(super) struct Koski {
+    /// Where it keeps its state; only in memory if absent.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Loopback address to serve on; port 0 for any.
+    #[arg(long, default_value = "127.0.0.1:8092")]
+    listen: String,
+    /// A fault from the start, as name=value; can be repeated.
+    #[arg(long, value_name = "FAULT")]
+    fault: Vec<String>,
+    /// The password callers must give; any if absent.
+    #[arg(long, env = "SILTA_SANDBOX_PASSWORD", hide_env_values = true)]
+    password: Option<String>,
+}
+
 pub(super) async fn run(command: &Command) -> Outcome {
-    let Command::Virta(args) = command;
+    match command {
+        Command::Virta(args) => virta(args).await,
+        Command::Koski(args) => koski(args).await,
+    }
+}
+
+async fn koski(args: &Koski) -> Outcome {
+    let mut stop = super::Stop::listen()?;
+    let mut options = koski_sandbox::SandboxOptions {
+        directory: args.dir.clone(),
+        now: Arc::new(|| jiff::Timestamp::from_microsecond(SystemClock.now()).unwrap_or_default()),
+        faults: koski_sandbox::Faults::default(),
+        password: args.password.clone(),
+    };
+    for fault in &args.fault {
+        options.faults.set(fault)?;
+    }
+    let _lock = match &args.dir {
+        Some(dir) => Some(locked(dir, Duration::ZERO).await?),
+        None => None,
+    };
+    let listener =
+        TcpListener::bind(&args.listen).await.map_err(|e| format!("cannot listen on {}: {e}", args.listen))?;
+    say!("http://{}{}", listener.local_addr()?, koski_sandbox::PATH);
+    Arc::new(koski_sandbox::Sandbox::open(options)?).serve(listener, async move { stop.requested().await }).await?;
+    Ok(Exit::Clean)
+}
+
+async fn virta(args: &Virta) -> Outcome {
     let mut stop = super::Stop::listen()?;
     let mut options = SandboxOptions::new(&args.dir);
     options.poll = Duration::from_millis(args.poll_ms.max(10));

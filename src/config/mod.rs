@@ -272,11 +272,30 @@ pub struct Intake {
     pub max_depth: usize,
     /// Largest share of a tenant's records that a complete push may remove without confirmation, 0–1.
     pub shrink_share: f64,
+    /// What becomes of a learner one of whose identifiers has a wrong check digit.
+    pub check_digits: CheckDigits,
+}
+
+/// What becomes of a learner one of whose identifiers has a wrong check digit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckDigits {
+    /// It is taken, with a warning: outside of production invented numbers are normal.
+    #[default]
+    Warn,
+    /// It is refused.
+    Refuse,
 }
 
 impl Default for Intake {
     fn default() -> Self {
-        Self { batch: 500, max_record_bytes: 4 << 20, max_depth: 64, shrink_share: 0.05 }
+        Self {
+            batch: 500,
+            max_record_bytes: 4 << 20,
+            max_depth: 64,
+            shrink_share: 0.05,
+            check_digits: CheckDigits::default(),
+        }
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) const OURS: &str = "10122";
 /// Another tenant.
 pub(crate) const THEIRS: &str = "10065";
 /// What must never be seen outside of sealed contents and answers that ask for them.
-pub(crate) const CANARY_CODE: &str = "010190-999R";
+pub(crate) const CANARY_CODE: &str = "010190-999W";
 /// A name that must never be seen either.
 pub(crate) const CANARY_NAME: &str = "Kanarialintu";
 

@@ -8,6 +8,7 @@ mod read;
 
 pub use read::{Refused, Survey};
 
+use crate::config::CheckDigits;
 use crate::delivery::plan::new_problem;
 use crate::gateway::Gateway;
 use crate::ledger::{Batch, Incoming, LedgerError, Outcome, ProblemReading, RecordId, TakeBack};
@@ -120,7 +121,8 @@ pub async fn take(gateway: &Arc<Gateway>, submission: Submission) -> Result<Rece
     let submission = Arc::new(submission);
     let survey = {
         let (gateway, submission, ctx) = (gateway.clone(), submission.clone(), ctx.clone());
-        blocking(move || read::survey(&gateway.vault, &submission, &ctx)).await??
+        let strict = gateway.config.intake.check_digits == CheckDigits::Refuse;
+        blocking(move || read::survey(&gateway.vault, &submission, &ctx, strict)).await??
     };
     if survey.records == 0 && survey.problems.iter().any(|p| p.severity == Severity::Error) {
         return Err(NotTaken::Nothing(survey.problems));

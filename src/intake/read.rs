@@ -5,7 +5,7 @@ use crate::ledger::{Incoming, Outcome, RecordId};
 use crate::vault::Vault;
 use silta_adapter::adapter::{DecodeContext, Decoded, Stop};
 use silta_adapter::problem::{Problem, Severity};
-use silta_adapter::record::{Record, RecordKey};
+use silta_adapter::record::{Body, Record, RecordKey};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::BufReader;
@@ -31,8 +31,13 @@ fn open(submission: &Submission) -> Result<BufReader<File>, NotTaken> {
     Ok(BufReader::with_capacity(1 << 16, File::open(&submission.spool)?))
 }
 
-/// Reads a document for what is wrong with it.
-pub(super) fn survey(vault: &Vault, submission: &Submission, ctx: &DecodeContext) -> Result<Survey, NotTaken> {
+/// Reads a document for what is wrong with it. `strict` about identifiers: a wrong check digit refuses the learner.
+pub(super) fn survey(
+    vault: &Vault,
+    submission: &Submission,
+    ctx: &DecodeContext,
+    strict: bool,
+) -> Result<Survey, NotTaken> {
     let Some(decoder) = submission.adapter.decoder() else {
         return Err(unreadable_format());
     };
@@ -45,8 +50,10 @@ pub(super) fn survey(vault: &Vault, submission: &Submission, ctx: &DecodeContext
                 if !submission.complete.is_empty() {
                     survey.seen.insert(vault.record_id(key));
                 }
-                if let Some(problem) = unacceptable(&record, submission) {
-                    survey.refused.insert(key.clone());
+                for problem in unacceptable(&record, submission).into_iter().chain(odd_identifiers(&record, strict)) {
+                    if problem.severity == Severity::Error {
+                        survey.refused.insert(key.clone());
+                    }
                     survey.problems.push(problem.about(key).on_line(line));
                 }
             }
@@ -74,6 +81,13 @@ fn unacceptable(record: &Record, submission: &Submission) -> Option<Problem> {
         return Some(Problem::error("kind_not_allowed", format!("the token may not send the kind {}", key.kind)));
     }
     None
+}
+
+/// What is to be told about a learner's identifiers.
+fn odd_identifiers(record: &Record, strict: bool) -> Vec<Problem> {
+    let Some(Body::Learner(learner)) = &record.body else { return Vec::new() };
+    let identifiers = learner.identifiers.iter().enumerate();
+    identifiers.filter_map(|(at, i)| Some(i.problem(strict)?.at(format!("/body/identifiers/{at}")))).collect()
 }
 
 fn unreadable_format() -> NotTaken {

@@ -11,7 +11,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is personal in inputs and must not be seen in anything that is told about them.
-pub(crate) const CANARIES: [&str; 3] = ["010190-999R", "Kanarialintu", "Pulu"];
+pub(crate) const CANARIES: [&str; 3] = ["010190-999W", "Kanarialintu", "Pulu"];
 
 /// A command that ended.
 #[derive(Debug)]

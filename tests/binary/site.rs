@@ -156,7 +156,7 @@ pub(crate) fn fixture(name: &str) -> String {
 
 /// A learner with everything personal, as a line.
 pub(crate) fn learner() -> String {
-    r#"{"kind":"learner","id":"L1","learner":"L1","body":{"identifiers":[{"scheme":"fi:henkilotunnus","value":"010190-999R"}],"family_name":"Kanarialintu","given_names":"Pulu"}}"#.to_owned() + "\n"
+    r#"{"kind":"learner","id":"L1","learner":"L1","body":{"identifiers":[{"scheme":"fi:henkilotunnus","value":"010190-999W"}],"family_name":"Kanarialintu","given_names":"Pulu"}}"#.to_owned() + "\n"
 }
 
 /// An attainment, as a line.

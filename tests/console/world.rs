@@ -231,7 +231,7 @@ pub(crate) fn learner(tenant: &str) -> Record {
         given_names: Some("Essi Maria".into()),
         identifiers: vec![Identifier {
             scheme: Learner::LEARNER_NUMBER.into(),
-            value: "1.2.246.562.24.90000000001".into(),
+            value: "1.2.246.562.98.90000000019".into(),
         }]
         .into(),
         ..Learner::default()

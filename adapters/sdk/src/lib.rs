@@ -11,6 +11,8 @@
 //! | [`problem`] | what went wrong, where, and who can fix it |
 //! | [`report`] | what a destination says later about what it was sent |
 //! | [`seal`] | what makes documents verifiable by anyone |
+//! | [`identity`] | identifiers of learners: which can be right, and when two are the same |
+//! | [`json`] | single JSON objects out of a stream, within bounds |
 //! | [`mapping`] | code lists and crosswalks read from `mappings/*.toml` |
 //! | `conformance` | (feature `conformance`) record generators and the law as property tests |
 
@@ -21,6 +23,8 @@ pub mod check;
 pub mod conformance;
 pub mod delivery;
 pub mod fidelity;
+pub mod identity;
+pub mod json;
 pub mod mapping;
 pub mod problem;
 pub mod record;

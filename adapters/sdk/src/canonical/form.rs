@@ -1,5 +1,6 @@
 //! A serialiser that writes the canonical form of anything made of record types.
 
+use crate::identity;
 use rust_decimal::Decimal;
 use serde::ser::{self, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -20,6 +21,8 @@ pub mod hint {
     pub const OPEN_END: &str = "$open_end";
     /// Text: compared without surrounding white space.
     pub const TRIMMED: &str = "$trimmed";
+    /// An identifier of a learner: compared in its scheme's own way.
+    pub const IDENTIFIER: &str = "$identifier";
     /// Not compared.
     pub const IGNORED: &str = "$ignored";
     /// Namespaced extensions: those ending in `.document` are not compared.
@@ -92,6 +95,13 @@ fn normalise(name: &str, value: Value) -> Value {
         }
         (hint::TRIMMED, Value::String(text)) => {
             Value::String(if text.trim().len() == text.len() { text } else { text.trim().to_owned() })
+        }
+        (hint::IDENTIFIER, Value::Object(mut map)) => {
+            if let (Some(Value::String(scheme)), Some(Value::String(value))) = (map.get("scheme"), map.get("value")) {
+                let normal = identity::normal(scheme, value).into_owned();
+                map.insert("value".to_owned(), normal.into());
+            }
+            Value::Object(map)
         }
         (hint::EXTENSIONS, Value::Object(mut map)) => {
             map.retain(|namespace, _| !namespace.ends_with(".document"));

@@ -1,8 +1,9 @@
 //! The natural person.
 
 use super::value::{Coded, Date, Extensions, Set};
+use crate::canonical::hint;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use smol_str::SmolStr;
 
 /// The natural person, as one register knows her. Annex I M1 of EU Recommendation 2022/C 243/02.
@@ -10,7 +11,8 @@ use smol_str::SmolStr;
 #[serde(default, deny_unknown_fields)]
 pub struct Learner {
     /// Identifiers, changeable and possibly several. Schemes: `fi:hetu` (personal identity code), `fi:oppijanumero`
-    /// (national learner number, an OID), `esi` (European Student Identifier), `eppn`, or `<country>:<scheme>`.
+    /// (national learner number, an OID), `fi:henkilo-oid` (an OID of the person at Oppijanumerorekisteri that need not
+    /// be the learner number), `esi` (European Student Identifier), `eppn`, or `<country>:<scheme>`.
     #[serde(skip_serializing_if = "Set::is_empty")]
     pub identifiers: Set<Identifier>,
     /// Family name. ELM `familyName`; VIRTA `Sukunimi`.
@@ -48,8 +50,8 @@ pub struct Learner {
     pub extensions: Extensions,
 }
 
-/// One identifier of a learner.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// One identifier of a learner. Compared in its scheme's own way ([`Identifier::normal`]).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct Identifier {
     /// Which kind of identifier.
     pub scheme: SmolStr,
@@ -57,11 +59,30 @@ pub struct Identifier {
     pub value: SmolStr,
 }
 
+impl Serialize for Identifier {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        /// The fields as JSON shows them.
+        #[derive(Serialize)]
+        struct Fields<'a> {
+            scheme: &'a str,
+            value: &'a str,
+        }
+        s.serialize_newtype_struct(hint::IDENTIFIER, &Fields { scheme: &self.scheme, value: &self.value })
+    }
+}
+
 impl Learner {
     /// The scheme of the Finnish personal identity code (*henkilötunnus*).
     pub const HETU: &'static str = "fi:hetu";
     /// The scheme of the Finnish national learner number (*oppijanumero*).
     pub const LEARNER_NUMBER: &'static str = "fi:oppijanumero";
+    /// The scheme of OIDs of people at the Finnish register of learners, Oppijanumerorekisteri. A person may have had
+    /// several; only that of an identified person is her learner number.
+    pub const PERSON_OID: &'static str = "fi:henkilo-oid";
+    /// The scheme of the European Student Identifier.
+    pub const ESI: &'static str = "esi";
+    /// The scheme of eduPerson principal names.
+    pub const EPPN: &'static str = "eppn";
 
     /// The first identifier of a scheme.
     pub fn identifier(&self, scheme: &str) -> Option<&SmolStr> {

@@ -5,6 +5,7 @@ use crate::soap::{IdentifierKind, OPERATIONS, Operation, SERVICE_NAMESPACE};
 use quick_xml::events::Event;
 use quick_xml::name::ResolveResult;
 use quick_xml::{NsReader, escape};
+use silta_adapter::identity::Hetu;
 
 /// What is asked, by whom.
 #[derive(Debug)]
@@ -100,24 +101,10 @@ fn criteria(operation: &Operation, asked: Vec<(String, String)>) -> Result<(Iden
     }
 }
 
-/// True if a value has the form of an identity code: a date, a century sign and, unless only those are known, an
-/// individual number and a check character. Artificial codes (individual numbers from 900), which the real service
-/// refuses, are the only ones that belong here.
+/// True if a value has the form of an identity code. Artificial codes (individual numbers from 900), which the real
+/// service refuses, are the only ones that belong here.
 fn is_hetu(value: &str) -> bool {
-    let bytes = value.as_bytes();
-    let number = |from: usize, to: usize| value.get(from..to).and_then(|digits| digits.parse::<u16>().ok());
-    let digits = |range: std::ops::Range<usize>| bytes.get(range).is_some_and(|d| d.iter().all(u8::is_ascii_digit));
-    let date = digits(0..6) && matches!(number(0, 2), Some(1..=31)) && matches!(number(2, 4), Some(1..=12));
-    let century = matches!(bytes.get(6), Some(b'+' | b'-' | b'A'..=b'F' | b'U'..=b'Y'));
-    let individual = match bytes.len() {
-        7 => true,
-        11 => {
-            let check = "0123456789ABCDEFHJKLMNPRSTUVWXY".as_bytes().contains(&bytes[10]);
-            digits(7..10) && matches!(number(7, 10), Some(2..)) && check
-        }
-        _ => false,
-    };
-    date && century && individual
+    Hetu::parse(value).is_some_and(|hetu| hetu.individual().is_none_or(|number| number >= 2))
 }
 
 #[cfg(test)]
