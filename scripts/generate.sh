@@ -14,6 +14,7 @@ docs/openapi.json         openapi
 docs/adapters/record.md   adapters --markdown record
 docs/adapters/virta.md    adapters --markdown virta
 docs/adapters/elm.md      adapters --markdown elm
+docs/adapters/sisu.md     adapters --markdown sisu
 TABLE
 }
 

@@ -7,7 +7,12 @@ use std::sync::Arc;
 
 /// All adapters.
 pub fn adapters() -> Registry {
-    Registry::new(vec![Arc::new(silta_record::SiltaRecord), Arc::new(silta_virta::Virta), Arc::new(silta_elm::Elm)])
+    Registry::new(vec![
+        Arc::new(silta_record::SiltaRecord),
+        Arc::new(silta_virta::Virta),
+        Arc::new(silta_elm::Elm),
+        Arc::new(silta_sisu::Sisu),
+    ])
 }
 
 /// The built-in mappings, with the files of a directory in place of those of the same name.

@@ -3,8 +3,10 @@
 use super::{Exit, Failure, Outcome};
 use clap::{Parser, Subcommand};
 use silta_virta::sandbox::{PATH, SandboxOptions};
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -14,6 +16,8 @@ use tokio::net::TcpListener;
 pub(super) enum Command {
     /// A simulated VIRTA: takes loads from a directory, serves SOAP reading, does wrong what it is told to.
     Virta(Virta),
+    /// A simulated Sisu: export feeds, import that takes or refuses whole batches, faults on demand.
+    Sisu(Sisu),
 }
 
 /// A simulated VIRTA: takes loads from a directory, serves SOAP reading, does wrong what it is told to.
@@ -45,8 +49,59 @@ pub(super) struct Virta {
     linger_secs: Option<u64>,
 }
 
+/// A simulated Sisu: export feeds, import that takes or refuses whole batches, faults on demand. Its users are `export`
+/// and `import`; everything is in memory.
+#[derive(Debug, Parser)]
+pub(super) struct Sisu {
+    /// Loopback address to serve on; port 0 for any.
+    #[arg(long, default_value = "127.0.0.1:8091")]
+    listen: String,
+    /// A file of entities to start with: an object with an array for each feed or list (`attainments`, `persons`,
+    /// `course-units` …).
+    #[arg(long, value_name = "FILE")]
+    entities: Option<PathBuf>,
+    /// A fault from the start, as name=value; can be repeated.
+    #[arg(long, value_name = "FAULT")]
+    fault: Vec<String>,
+    /// The password of both users.
+    #[arg(long, env = "SILTA_SANDBOX_PASSWORD", hide_env_values = true, default_value = "sandbox")]
+    password: String,
+}
+
 pub(super) async fn run(command: &Command) -> Outcome {
-    let Command::Virta(args) = command;
+    match command {
+        Command::Virta(args) => virta(args).await,
+        Command::Sisu(args) => sisu(args).await,
+    }
+}
+
+async fn sisu(args: &Sisu) -> Outcome {
+    let mut stop = super::Stop::listen()?;
+    let user = |name: &str| (name.to_owned(), args.password.clone());
+    let mut options = silta_sisu::sandbox::SandboxOptions {
+        export: user("export"),
+        import: user("import"),
+        ..silta_sisu::sandbox::SandboxOptions::default()
+    };
+    for fault in &args.fault {
+        options.faults.set(fault)?;
+    }
+    let sandbox = Arc::new(silta_sisu::sandbox::Sandbox::new(options));
+    if let Some(file) = &args.entities {
+        let feeds: BTreeMap<String, Vec<serde_json::Value>> = serde_json::from_str(&std::fs::read_to_string(file)?)
+            .map_err(|e| format!("{} holds no entities by feed: {e}", file.display()))?;
+        for (feed, entities) in feeds {
+            entities.into_iter().for_each(|entity| drop(sandbox.put(&feed, entity)));
+        }
+    }
+    let listener =
+        TcpListener::bind(&args.listen).await.map_err(|e| format!("cannot listen on {}: {e}", args.listen))?;
+    say!("http://{}", listener.local_addr()?);
+    sandbox.serve(listener, async move { stop.requested().await }).await?;
+    Ok(Exit::Clean)
+}
+
+async fn virta(args: &Virta) -> Outcome {
     let mut stop = super::Stop::listen()?;
     let mut options = SandboxOptions::new(&args.dir);
     options.poll = Duration::from_millis(args.poll_ms.max(10));

@@ -3,7 +3,7 @@
 use super::open::{self, ConfigFile};
 use super::{Exit, Outcome};
 use crate::gateway::Gateway;
-use crate::{alerts, console, delivery, http, reconcile, telemetry};
+use crate::{alerts, console, delivery, http, reconcile, sync, telemetry};
 use clap::Parser;
 use std::future::IntoFuture;
 use std::net::SocketAddr;
@@ -49,6 +49,8 @@ impl Running {
         delivery::replan::note_terms(&gateway).await?;
         let mut work = delivery::run::start(&gateway, &stop);
         work.spawn(reconcile::run::schedule(gateway.clone(), stop.clone()));
+        let mut pulling = sync::start(&gateway, &stop);
+        work.spawn(async move { while pulling.join_next().await.is_some() {} });
         work.spawn(alerts::watch(gateway.clone(), stop.clone()));
         let app = http::dressed(http::routes().merge(console::routes(gateway.clone())), gateway);
         let service = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());

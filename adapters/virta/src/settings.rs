@@ -99,7 +99,7 @@ pub fn connect(settings: &serde_json::Value, decoder: Arc<dyn Decode>) -> Result
     };
     match (&deliver, &inventory) {
         (None, None) => Err(BadSettings("give a directory, soap, or both".into())),
-        _ => Ok(Connected { deliver, inventory }),
+        _ => Ok(Connected { deliver, inventory, ..Connected::default() }),
     }
 }
 

@@ -1,0 +1,1 @@
+//! Pull and delivery against the simulated Sisu.
