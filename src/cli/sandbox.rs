@@ -91,7 +91,9 @@ async fn sisu(args: &Sisu) -> Outcome {
         let feeds: BTreeMap<String, Vec<serde_json::Value>> = serde_json::from_str(&std::fs::read_to_string(file)?)
             .map_err(|e| format!("{} holds no entities by feed: {e}", file.display()))?;
         for (feed, entities) in feeds {
-            entities.into_iter().for_each(|entity| drop(sandbox.put(&feed, entity)));
+            for entity in entities {
+                sandbox.put(&feed, entity);
+            }
         }
     }
     let listener =

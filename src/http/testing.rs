@@ -234,7 +234,7 @@ impl Adapter for Store {
 
     fn connect(&self, _: &Value) -> Result<Connected, BadSettings> {
         let shelf = Arc::new(Shelf { held: self.held.clone() });
-        Ok(Connected { deliver: Some(shelf.clone()), inventory: Some(shelf) })
+        Ok(Connected { deliver: Some(shelf.clone()), inventory: Some(shelf), ..Connected::default() })
     }
 }
 

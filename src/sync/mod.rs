@@ -106,12 +106,7 @@ async fn read(
 
 /// Takes a page as if it had been pushed; the number of records in it. A page in which nothing can be read as a record is
 /// told and passed: reading it again would change nothing.
-async fn keep(
-    gateway: &Arc<Gateway>,
-    connection: &Connection,
-    feed: &str,
-    document: &[u8],
-) -> Result<u64, SyncError> {
+async fn keep(gateway: &Arc<Gateway>, connection: &Connection, feed: &str, document: &[u8]) -> Result<u64, SyncError> {
     let mut spool = tempfile::NamedTempFile::new()?;
     spool.write_all(document)?;
     spool.flush()?;

@@ -49,6 +49,6 @@ impl Adapter for SiltaRecord {
 
     fn connect(&self, settings: &serde_json::Value) -> Result<Connected, BadSettings> {
         let push = push::Push::open(Settings::read(settings)?)?;
-        Ok(Connected { deliver: Some(Arc::new(push)), inventory: None })
+        Ok(Connected { deliver: Some(Arc::new(push)), ..Connected::default() })
     }
 }

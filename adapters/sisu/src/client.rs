@@ -12,7 +12,8 @@ use std::time::Duration;
 
 /// What the answers mean.
 pub(crate) fn verdicts() -> Result<VerdictTable, BadSettings> {
-    VerdictTable::from_toml(include_str!("../../../mappings/verdicts-sisu.toml")).map_err(|e| BadSettings(e.to_string()))
+    VerdictTable::from_toml(include_str!("../../../mappings/verdicts-sisu.toml"))
+        .map_err(|e| BadSettings(e.to_string()))
 }
 
 /// Asks a Sisu as one of its users.

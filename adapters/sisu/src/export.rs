@@ -94,7 +94,10 @@ impl Export {
         names: bool,
     ) -> Result<Self, BadSettings> {
         let known = |name: &String| {
-            FEEDS.iter().find(|feed| feed.name == name).ok_or_else(|| BadSettings("feeds names one there is not".into()))
+            FEEDS
+                .iter()
+                .find(|feed| feed.name == name)
+                .ok_or_else(|| BadSettings("feeds names one there is not".into()))
         };
         let named = feeds.iter().map(known).collect::<Result<Vec<_>, _>>()?;
         let feeds = FEEDS.iter().filter(|feed| named.iter().any(|n| n.name == feed.name)).collect();

@@ -140,10 +140,12 @@ fn entities(document: &[u8]) -> Option<Vec<Entity>> {
     let Json::List(items) = Json::parse(std::str::from_utf8(document).ok()?.trim()).ok()? else { return None };
     let entity = |json: Json| {
         let Json::Object(members) = &json else { return None };
-        let text = |name: &str| members.iter().find_map(|(known, value)| match value {
-            Json::Text(text) if known == name => Some(text.clone()),
-            _ => None,
-        });
+        let text = |name: &str| {
+            members.iter().find_map(|(known, value)| match value {
+                Json::Text(text) if known == name => Some(text.clone()),
+                _ => None,
+            })
+        };
         let deleted = text("documentState")? == "DELETED";
         Some(Entity { id: text("id")?, person: text("personId")?, deleted, json })
     };

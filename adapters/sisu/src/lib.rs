@@ -18,19 +18,19 @@ mod client;
 mod decode;
 mod encode;
 mod export;
+mod ids;
 mod import;
+mod json;
+pub mod names;
 mod readback;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod settings;
-mod ids;
-mod json;
-pub mod names;
 
 use silta_adapter::SmolStr;
 use silta_adapter::adapter::{
-    Adapter, BadSettings, Connected, Decode, DecodeContext, Descriptor, DocumentWriter, Effect, Encode, EncodeContext, Grouping, Limits, Reading,
-    Sink, Unreadable, Withdraw,
+    Adapter, BadSettings, Connected, Decode, DecodeContext, Descriptor, DocumentWriter, Effect, Encode, EncodeContext,
+    Grouping, Limits, Reading, Sink, Unreadable, Withdraw,
 };
 use silta_adapter::record::RecordKind;
 use std::io::{self, BufRead, Write};

@@ -60,10 +60,12 @@ fn keep(page: &str, asked: &HashMap<&str, usize>, newest: &mut HashMap<String, (
     let Some((_, Json::List(entities))) = members.into_iter().find(|(name, _)| name == "entities") else { return };
     for entity in entities {
         let Json::Object(members) = &entity else { continue };
-        let text = |name: &str| members.iter().find_map(|(known, value)| match value {
-            Json::Text(text) if known == name => Some(text.as_str()),
-            _ => None,
-        });
+        let text = |name: &str| {
+            members.iter().find_map(|(known, value)| match value {
+                Json::Text(text) if known == name => Some(text.as_str()),
+                _ => None,
+            })
+        };
         let Some(id) = text("id").map(str::to_owned) else { continue };
         let known = newest.get(&id).map(|(at, _)| *at);
         if let Some(at) = text("personId").and_then(|person| asked.get(person).copied()).or(known) {

@@ -40,11 +40,7 @@ pub(crate) fn probe(input: &mut dyn BufRead, limits: &Limits) -> Result<(), Unre
 }
 
 /// Reads a document into records.
-pub(crate) fn decode(
-    input: &mut dyn BufRead,
-    ctx: &DecodeContext,
-    sink: &mut Sink<'_>,
-) -> Result<Reading, Unreadable> {
+pub(crate) fn decode(input: &mut dyn BufRead, ctx: &DecodeContext, sink: &mut Sink<'_>) -> Result<Reading, Unreadable> {
     let text = document::text(input, &ctx.limits)?;
     let document = Document::parse(&text, &ctx.limits)?;
     let as_of = document.as_of.clone().unwrap_or_else(|| versions::latest_modification(&document.lists));
@@ -129,7 +125,9 @@ impl Reader<'_, '_> {
             non_disclosure: self.joins.undisclosed.contains(&learner),
         };
         if learner.is_empty() && stands == DocumentState::Active {
-            return Err(Problem::error("no_person", "an entity must say whose it is").about(&head(id, State::Current).key));
+            return Err(
+                Problem::error("no_person", "an entity must say whose it is").about(&head(id, State::Current).key)
+            );
         }
         let tenant = &self.ctx.tenant;
         let misregistered = stands == DocumentState::Active && entity.flag("misregistration") == Some(true);

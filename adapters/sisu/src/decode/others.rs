@@ -22,10 +22,8 @@ const IDENTIFIERS: [(&str, &str); 5] = [
 /// *oppijanumero*.
 pub(crate) fn learner(entity: &mut Entity) -> Learner {
     let identifier = |scheme: &str, value: SmolStr| Identifier { scheme: scheme.into(), value };
-    let mut identifiers: Set<Identifier> = IDENTIFIERS
-        .iter()
-        .filter_map(|(member, scheme)| Some(identifier(scheme, entity.text(member)?)))
-        .collect();
+    let mut identifiers: Set<Identifier> =
+        IDENTIFIERS.iter().filter_map(|(member, scheme)| Some(identifier(scheme, entity.text(member)?))).collect();
     identifiers.extend(entity.texts_of("oids").into_iter().map(|oid| identifier("fi:oid", oid)));
     Learner {
         identifiers,
@@ -44,7 +42,8 @@ pub(crate) fn learner(entity: &mut Entity) -> Learner {
 /// Reads a study right.
 pub(crate) fn study_right(entity: &mut Entity, tenant: &SmolStr) -> StudyRight {
     let period = validity(entity);
-    let state = entity.text("state").map(|state| RightState { period: period.clone(), state: Coded::new(RIGHT_STATE, state) });
+    let state =
+        entity.text("state").map(|state| RightState { period: period.clone(), state: Coded::new(RIGHT_STATE, state) });
     StudyRight {
         start: period.start,
         end: period.end,

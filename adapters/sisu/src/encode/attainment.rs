@@ -320,7 +320,8 @@ fn source(
 
 fn transfer(fit: &mut Fit<'_>, a: &Attainment, sources: Vec<(String, Json)>, own: &mut Map<String, Value>) -> bool {
     let said = ["educationalInstitutionUrn", "internationalInstitutionUrn", "creditTransferDate"];
-    let usable = |value: &Value| value.as_object().is_some_and(|members| !said.iter().any(|m| members.contains_key(*m)));
+    let usable =
+        |value: &Value| value.as_object().is_some_and(|members| !said.iter().any(|m| members.contains_key(*m)));
     if own.get("creditTransferInfo").is_some_and(|value| !usable(value)) {
         drop_member(fit, own, "creditTransferInfo", RESERVED);
     }
@@ -330,7 +331,10 @@ fn transfer(fit: &mut Fit<'_>, a: &Attainment, sources: Vec<(String, Json)>, own
     }
     let mut members = sources;
     if let Some(date) = a.recognised_on {
-        members.push(("creditTransferDate".to_owned(), Json::text(silta_adapter::record::Date::new(date.day).to_string())));
+        members.push((
+            "creditTransferDate".to_owned(),
+            Json::text(silta_adapter::record::Date::new(date.day).to_string()),
+        ));
     }
     if let Some(Json::Object(rest)) = beside.as_ref().map(Json::of) {
         members.extend(rest);

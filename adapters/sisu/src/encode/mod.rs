@@ -81,7 +81,10 @@ fn entity(record: &Record, ctx: &EncodeContext<'_>) -> Result<Entity, Refusal> {
         return refuse("not_held", "only attainments can be imported into Sisu");
     }
     let Some(id) = to_sisu(&head.key.id) else {
-        return refuse("bad_id", "an id in Sisu must be able to hold the record's key, which may have at most 43 bytes");
+        return refuse(
+            "bad_id",
+            "an id in Sisu must be able to hold the record's key, which may have at most 43 bytes",
+        );
     };
     match (&record.body, head.state) {
         (Some(Body::Attainment(body)), State::Current | State::Misregistered) => {
