@@ -15,6 +15,7 @@ docs/adapters/record.md   adapters --markdown record
 docs/adapters/virta.md    adapters --markdown virta
 docs/adapters/elm.md      adapters --markdown elm
 docs/adapters/koski.md    adapters --markdown koski
+docs/adapters/sisu.md     adapters --markdown sisu
 TABLE
 }
 

@@ -102,6 +102,16 @@ impl Connection {
         self.adapter.descriptor().effect == Effect::ReplaceAll
     }
 
+    /// True if it is a source whose feeds are pulled.
+    pub fn pulls(&self) -> bool {
+        self.connected.pull.is_some() && self.config.pull_every_secs > 0
+    }
+
+    /// True if it is no destination at all.
+    fn only_source(&self) -> bool {
+        self.connected.pull.is_some() && self.connected.deliver.is_none()
+    }
+
     /// True if what the destination holds can be read.
     pub fn readback(&self) -> bool {
         self.connected.inventory.is_some()
@@ -163,7 +173,8 @@ impl Gateway {
 
     /// The debt targets of a tenant's connections.
     pub fn targets(&self, tenant: &str) -> Vec<DebtTarget> {
-        self.connections.iter().filter(|c| c.config.tenant == tenant).map(|c| c.target()).collect()
+        let owed = |c: &&Arc<Connection>| c.config.tenant == tenant && !c.only_source();
+        self.connections.iter().filter(owed).map(|c| c.target()).collect()
     }
 
     /// Wakes the connections of a tenant.
@@ -226,10 +237,14 @@ fn open(connection: &config::Connection, registry: &Registry) -> Result<Connecti
         .clone();
     let settings = serde_json::to_value(&connection.settings).map_err(|e| bad(e.to_string()))?;
     let connected = adapter.connect(&settings).map_err(|e| bad(e.to_string()))?;
-    if connected.deliver.is_none() && connected.inventory.is_none() {
+    if connected.deliver.is_none() && connected.inventory.is_none() && connected.pull.is_none() {
         return Err(bad("its settings neither deliver nor read anything".into()));
     }
-    if adapter.encoder().is_none() || adapter.decoder().is_none() {
+    if connection.pull_every_secs > 0 && connected.pull.is_none() {
+        return Err(bad("it is to be pulled from, but there is nothing to pull with its settings".into()));
+    }
+    let destination = connected.deliver.is_some() || connected.inventory.is_some();
+    if (destination && adapter.encoder().is_none()) || adapter.decoder().is_none() {
         return Err(bad(format!("the adapter {} cannot both write and read back", connection.adapter)));
     }
     let limiter =

@@ -12,6 +12,7 @@
 //! | [`console`] | the operator's web pages |
 //! | [`exchange`] | records, journeys and the change feed given out |
 //! | [`access`] | who may do what, for which tenant |
+//! | [`sync`] | feeds of other systems are pulled |
 //! | [`intake`] | documents in, records kept |
 //! | [`delivery`] | debts are planned, claimed, sent, settled |
 //! | [`alerts`] | operators are told |
@@ -39,6 +40,7 @@ pub mod reconcile;
 pub mod registry;
 pub mod store;
 pub mod sealing;
+pub mod sync;
 pub mod telemetry;
 pub mod vault;
 

@@ -12,6 +12,7 @@ pub fn adapters() -> Registry {
         Arc::new(silta_virta::Virta),
         Arc::new(silta_elm::Elm),
         Arc::new(silta_koski::Koski),
+        Arc::new(silta_sisu::Sisu),
     ])
 }
 

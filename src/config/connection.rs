@@ -29,6 +29,12 @@ pub struct Connection {
     /// Largest share of the items of the last load that a load may remove without an operator, 0–1.
     #[serde(default = "five_percent")]
     pub shrink_share: f64,
+    /// How often its feeds are pulled, in seconds; 0 for never.
+    #[serde(default)]
+    pub pull_every_secs: u64,
+    /// The register that pulled records come from, as part of their keys; the connection's name if empty.
+    #[serde(default)]
+    pub pull_source: SmolStr,
     /// How often it is reconciled, in seconds; the general setting if absent, 0 for never.
     #[serde(default)]
     pub reconcile_every_secs: Option<u64>,
@@ -50,6 +56,13 @@ pub struct Connection {
     /// Which records it carries: the first rule that matches decides; all if none does.
     #[serde(default)]
     pub rule: Vec<Rule>,
+}
+
+impl Connection {
+    /// The register that pulled records come from.
+    pub fn source(&self) -> &SmolStr {
+        if self.pull_source.is_empty() { &self.name } else { &self.pull_source }
+    }
 }
 
 fn one() -> u32 {

@@ -26,6 +26,9 @@ pub fn route(record: &Record, connection: &Connection, adapter: &Descriptor) -> 
     if !adapter.kinds.contains(&key.kind) {
         return Route { send: false, why: format!("{} does not carry the kind {}", adapter.name, key.kind) };
     }
+    if connection.pull_every_secs > 0 && key.source == *connection.source() {
+        return Route { send: false, why: "it comes from there".into() };
+    }
     match connection.rule.iter().enumerate().find(|(_, rule)| matches(record, rule)) {
         Some((at, rule)) => {
             let because = if rule.because.is_empty() { String::new() } else { format!(": {}", rule.because) };

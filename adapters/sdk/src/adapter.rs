@@ -2,7 +2,7 @@
 //!
 //! An adapter speaks one external format or protocol. It knows the record model and nothing of the gateway: no
 //! database, no HTTP server of ours, no other adapter. What it can do it says by returning a capability:
-//! [`Decode`], [`Encode`], and — once connected with settings — [`Deliver`] and [`Inventory`].
+//! [`Decode`], [`Encode`], and — once connected with settings — [`Deliver`], [`Inventory`] and [`Pull`].
 
 use crate::check::Check;
 use crate::delivery::Judgement;
@@ -343,6 +343,8 @@ pub struct Connected {
     pub inventory: Option<Arc<dyn Inventory>>,
     /// Says later what was wrong with what it was sent, if it reports.
     pub reports: Option<Arc<dyn Reports>>,
+    /// Says what is new, if it is a source to pull from.
+    pub pull: Option<Arc<dyn Pull>>,
 }
 
 /// What one send carries.
@@ -397,7 +399,7 @@ pub struct Holding {
     pub complete: bool,
 }
 
-/// A store could not be read.
+/// A store or a feed could not be read.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}", .0.reason)]
 pub struct NotRead(pub Judgement);
@@ -419,6 +421,33 @@ pub trait Inventory: Send + Sync {
     /// # Errors
     /// If the store could not be read; the judgement says whether asking again makes sense.
     async fn holdings(&self, ctx: &DecodeContext, learners: &[LearnerQuery]) -> Result<Vec<Holding>, NotRead>;
+}
+
+/// One page of a feed.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// What is new, as a document that the adapter's decoder reads; `None` if nothing is.
+    pub document: Option<Vec<u8>>,
+    /// Where the next page begins. It is handed back once everything in this one is durably kept, and not before.
+    pub cursor: SmolStr,
+    /// True if there is more to read at once.
+    pub more: bool,
+}
+
+/// Says what is new since a cursor.
+///
+/// A page that was read is read again if the gateway ends before it is kept, so reading changes nothing at the source.
+#[async_trait]
+pub trait Pull: Send + Sync {
+    /// The feeds, in the order in which they are to be read. Each has a cursor of its own.
+    fn feeds(&self) -> Vec<SmolStr>;
+
+    /// The page of a feed after a cursor; the first one without.
+    ///
+    /// # Errors
+    /// If the feed could not be read, or its answer cannot be all of the page; the judgement says whether asking again
+    /// makes sense. The cursor stays where it is.
+    async fn pull(&self, feed: &str, cursor: Option<&str>) -> Result<Page, NotRead>;
 }
 
 /// The adapters of this program, by name.

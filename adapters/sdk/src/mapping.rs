@@ -12,6 +12,8 @@ pub struct Mappings {
     pub institutions: Institutions,
     /// Institutions' own grading scales.
     pub grades: GradeDictionary,
+    /// Which codes of one list mean which of another.
+    pub crosswalks: Crosswalks,
     lists: HashMap<String, CodeList>,
 }
 
@@ -36,6 +38,7 @@ const BUILTIN: &[(&str, &str)] = &[
     builtin!("assessment.toml"),
     builtin!("country.toml"),
     builtin!("credential.toml"),
+    builtin!("crosswalks.toml"),
     builtin!("education-credit.toml"),
     builtin!("eqf.toml"),
     builtin!("grades.toml"),
@@ -68,8 +71,8 @@ impl Mappings {
         Ok(mappings)
     }
 
-    /// Adds or replaces what a file holds. `institutions.toml` and `grades.toml` are known by name; any other file is a
-    /// code list of that name.
+    /// Adds or replaces what a file holds. `institutions.toml`, `grades.toml` and `crosswalks.toml` are known by name;
+    /// any other file is a code list of that name.
     ///
     /// # Errors
     /// If the text is not TOML of the shape its file name asks for.
@@ -83,6 +86,10 @@ impl Mappings {
             "grades.toml" => {
                 let file: GradesFile = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
                 self.grades = GradeDictionary::index(file);
+            }
+            "crosswalks.toml" => {
+                let file: CrosswalksFile = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
+                self.crosswalks = Crosswalks::index(file).map_err(bad)?;
             }
             _ => {
                 let list: CodeListFile = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
@@ -226,6 +233,48 @@ impl GradeDictionary {
     }
 }
 
+/// Which codes of one list mean which of another, where the lists themselves do not say (see `alias` of a [`Code`]).
+#[derive(Debug, Clone, Default)]
+pub struct Crosswalks {
+    /// By the lists it leads from and to; without values the codes are the same.
+    ways: HashMap<(SmolStr, SmolStr), Option<BTreeMap<SmolStr, SmolStr>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CrosswalksFile {
+    crosswalk: Vec<CrosswalkEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CrosswalkEntry {
+    from: SmolStr,
+    to: SmolStr,
+    values: Option<BTreeMap<SmolStr, SmolStr>>,
+}
+
+impl Crosswalks {
+    fn index(file: CrosswalksFile) -> Result<Self, String> {
+        let mut ways = HashMap::new();
+        for CrosswalkEntry { from, to, values } in file.crosswalk {
+            if ways.insert((from.clone(), to.clone()), values).is_some() {
+                return Err(format!("the way from {from} to {to} is there twice"));
+            }
+        }
+        Ok(Self { ways })
+    }
+
+    /// The value in the list `to` that a value of the list `from` means. Values of a grading scale are a list of their
+    /// own, named `<scheme of the scale>/<scale>`.
+    pub fn meaning(&self, from: &str, value: &str, to: &str) -> Option<SmolStr> {
+        match self.ways.get(&(from.into(), to.into()))? {
+            None => Some(value.into()),
+            Some(values) => values.get(value).cloned(),
+        }
+    }
+}
+
 /// One entry of a code list.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -333,6 +382,16 @@ mod tests {
         assert_eq!(mappings.institutions.current("1"), "2");
         assert_eq!(mappings.institutions.current("2"), "2");
         assert_eq!(mappings.institutions.current("unknown"), "unknown");
+    }
+
+    #[test]
+    fn a_crosswalk_leads_one_way_and_says_nothing_it_does_not_know() {
+        let mappings = Mappings::builtin().expect("every file reads");
+        let way = |from, value, to| mappings.crosswalks.meaning(from, value, to);
+        assert_eq!(way("urn:code:language", "fi", "virta:kieli").as_deref(), Some("fi"));
+        assert_eq!(way("sisu:grade-scale", "sis-hyv-hyl", "virta:arvosana").as_deref(), Some("Hyvaksytty"));
+        assert_eq!(way("sisu:grade-scale/sis-0-5", "0", "virta:arvosana/Viisiportainen"), None, "no failing grades");
+        assert_eq!(way("virta:kieli", "fi", "urn:code:nothing"), None);
     }
 
     #[test]

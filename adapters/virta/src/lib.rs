@@ -121,8 +121,8 @@ impl Encode for Virta {
         &'a self,
         out: &'a mut dyn Write,
         form: Option<&str>,
-        _: EncodeContext<'a>,
+        ctx: EncodeContext<'a>,
     ) -> io::Result<Box<dyn DocumentWriter + 'a>> {
-        Ok(Box::new(encode::Writer::new(out, form)?))
+        Ok(Box::new(encode::Writer::new(out, form)?.translating(&ctx.mappings.crosswalks)))
     }
 }

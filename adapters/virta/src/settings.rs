@@ -189,7 +189,7 @@ pub fn connect(settings: &serde_json::Value, decoder: Arc<dyn Decode>) -> Result
     };
     match (&deliver, &inventory) {
         (None, None) => Err(BadSettings("give directory or sftp, soap, or both".into())),
-        _ => Ok(Connected { deliver, inventory, reports }),
+        _ => Ok(Connected { deliver, inventory, reports, ..Connected::default() }),
     }
 }
 

@@ -6,6 +6,8 @@ use silta_adapter::record::{Attainment, Learner, RecordKind};
 
 /// A code of a list VIRTA does not use.
 pub(super) const FOREIGN_CODE: &str = "foreign_code";
+/// A code of another system, which means one of VIRTA's.
+pub(super) const TRANSLATED_CODE: &str = "translated_code";
 /// An optional key that is empty.
 pub(super) const EMPTY_KEY: &str = "empty_key";
 /// A module code that VIRTA requires and the record does not have.
@@ -51,6 +53,8 @@ macro_rules! losses {
 losses! {
     { FOREIGN_CODE, &[], "/body/**", "the code is of another list than VIRTA uses there, or is not one",
         "an optional code that VIRTA would not understand is left out" }
+    { TRANSLATED_CODE, &[], "/body/**", "a code is of another system and mappings/crosswalks.toml says what it means",
+        "VIRTA's own code is written" }
     { EMPTY_KEY, &[], "/body/**", "an optional key is empty", "VIRTA does not tell an empty key from none" }
     { NO_CODE, &[RecordKind::Attainment], "/body/code", "the record has no module code",
         "VIRTA requires the attribute, which may be empty" }

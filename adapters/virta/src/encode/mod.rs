@@ -5,6 +5,7 @@
 
 mod losses;
 mod project;
+mod translate;
 mod write;
 
 pub(crate) use losses::LOSSES;
@@ -18,8 +19,10 @@ use silta_adapter::SmolStr;
 use silta_adapter::adapter::{DocumentWriter, NotWritten, Refusal};
 use silta_adapter::canonical;
 use silta_adapter::fidelity::{Change, Loss};
+use silta_adapter::mapping::Crosswalks;
 use silta_adapter::problem::Problem;
 use silta_adapter::record::{Body, Extensions, Learner, Record, RecordKey, RecordKind};
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// A record fitted into VIRTA's shape and written.
@@ -184,6 +187,8 @@ pub(crate) struct Writer<'a> {
     form: Option<Form>,
     started: bool,
     block: Option<Block>,
+    /// What codes of other systems mean.
+    crosswalks: Option<&'a Crosswalks>,
 }
 
 /// Which of a document's blocks: the learner's key, and a number where several blocks have that key.
@@ -202,7 +207,12 @@ impl<'a> Writer<'a> {
     pub(crate) fn new(out: &'a mut dyn Write, form: Option<&str>) -> io::Result<Self> {
         let unknown = || io::Error::new(io::ErrorKind::InvalidInput, "VIRTA has no documents of this form");
         let form = form.map(|name| Form::named(name).ok_or_else(unknown)).transpose()?;
-        Ok(Self { out, form, started: false, block: None })
+        Ok(Self { out, form, started: false, block: None, crosswalks: None })
+    }
+
+    /// The same writer, which says what codes of other systems mean in VIRTA's.
+    pub(crate) fn translating(self, crosswalks: &'a Crosswalks) -> Self {
+        Self { crosswalks: Some(crosswalks), ..self }
     }
 
     fn start(&mut self, form: Form) -> io::Result<()> {
@@ -301,9 +311,14 @@ impl DocumentWriter for Writer<'_> {
                 problems.push(Problem::error("other_kind", message).about(&record.head.key));
                 continue;
             }
-            match fit(record) {
+            let (record, translations) = match self.crosswalks {
+                Some(crosswalks) => translate::translated(record, crosswalks),
+                None => (Cow::Borrowed(record), Vec::new()),
+            };
+            match fit(&record) {
                 Ok(fitted) => {
                     elements.push(fitted.element);
+                    losses.extend(translations);
                     losses.extend(fitted.losses);
                 }
                 Err(refusals) => problems.extend(refusals),
