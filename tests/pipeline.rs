@@ -266,11 +266,10 @@ async fn what_cannot_be_sent_never_removes_its_older_version() {
     assert!(world.stored().contains("<Viisiportainen>5</Viisiportainen>"), "the rest goes on");
     assert_eq!(summary.findings.len(), 0, "{summary:?}");
     assert!(world.states().await.contains(&(DebtState::Refused, 1)));
-    let problems = world.gateway.ledger.problems(TENANT, 0, false, 10).await.expect("problems");
-    assert_eq!(problems.len(), 1, "the sender is told");
+    assert_eq!(world.problems("virta").await.len(), 1, "the sender is told");
     world.push(&course("L1", "A", "2")).await;
     world.settle().await;
-    assert!(world.gateway.ledger.problems(TENANT, 0, false, 10).await.expect("problems").is_empty(), "and it is cured");
+    assert!(world.problems("virta").await.is_empty(), "and it is cured");
     assert!(world.states().await.iter().all(|(state, _)| *state == DebtState::Confirmed));
 }
 

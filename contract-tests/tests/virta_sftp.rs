@@ -1,14 +1,15 @@
 //! Loads to a real OpenSSH server, over connections that break.
 
 #![cfg(unix)]
+#![expect(clippy::expect_used, reason = "a test says what it expects")]
 
 mod sshd;
 
 use serde_json::json;
 use silta_adapter::SmolStr;
-use silta_adapter::adapter::{Connected, DecodeContext, Deliver, Document, LearnerQuery, Limits, Load};
+use silta_adapter::adapter::{Connected, DecodeContext, Deliver, Document, LearnerQuery, Limits, Load, NotRead};
 use silta_adapter::delivery::Verdict;
-use silta_adapter::record::Identifier;
+use silta_adapter::record::{Identifier, RecordKind};
 use silta_virta::Virta;
 use silta_virta::sandbox::{Sandbox, SandboxOptions};
 use silta_virta::settings::connect;
@@ -22,6 +23,11 @@ const LEARNER_NUMBER: &str = silta_adapter::record::Learner::LEARNER_NUMBER;
 
 /// A destination on a server, with some settings changed.
 fn destination(server: &Sshd, address: SocketAddr, changes: serde_json::Value) -> Arc<dyn Deliver> {
+    let settings = json!({ "sftp": settings(server, address, changes) });
+    connect(&settings, Arc::new(Virta)).expect("settings").deliver.expect("a destination")
+}
+
+fn settings(server: &Sshd, address: SocketAddr, changes: serde_json::Value) -> serde_json::Value {
     let mut settings = json!({
         "host": address.ip().to_string(),
         "port": address.port(),
@@ -33,7 +39,7 @@ fn destination(server: &Sshd, address: SocketAddr, changes: serde_json::Value) -
     for (name, value) in changes.as_object().expect("an object") {
         settings[name] = value.clone();
     }
-    connect(&json!({ "sftp": settings }), Arc::new(Virta)).expect("settings").deliver.expect("a destination")
+    settings
 }
 
 fn user() -> String {
@@ -278,4 +284,34 @@ async fn what_was_sent_over_sftp_is_read_back_over_soap() {
     let holdings = inventory.expect("an inventory").holdings(&ctx, &[learner]).await.expect("reads");
     assert!(holdings[0].complete && holdings[0].records.len() > 2, "{:?}", holdings[0].problems);
     serving.abort();
+}
+
+#[tokio::test]
+async fn the_newest_report_on_the_server_is_read_once() {
+    if !sshd::is_there() {
+        return;
+    }
+    let server = Sshd::start();
+    let reports = server.path("reports");
+    fs::create_dir(&reports).expect("a directory");
+    let settings = json!({
+        "sftp": settings(&server, server.address, json!({})),
+        "reports": { "directory": &reports, "prefix": "Virta_" },
+    });
+    let reader = connect(&settings, Arc::new(Virta)).expect("settings").reports.expect("a reader");
+    assert_eq!(reader.newest(None).await.expect("reads"), None);
+    let filler = "OS1;S9;A9\n".repeat(10_000);
+    fs::write(
+        reports.join("Virta_1.csv"),
+        format!("virhekoodi;opiskelijaAvain;opintosuoritusAvain\n{filler}OS12;S1;A1\n"),
+    )
+    .expect("writes");
+    fs::write(reports.join("zeta.csv"), "virhekoodi\nX\n").expect("writes");
+    let report = reader.newest(None).await.expect("reads").expect("a report");
+    assert_eq!((report.remarks.len(), report.unread), (10_001, 0));
+    assert_eq!(report.remarks[10_000].about, Some((RecordKind::Attainment, "A1".into())));
+    assert_eq!(reader.newest(Some(report.cursor.as_str())).await.expect("reads"), None, "it is read once");
+    fs::remove_dir_all(&reports).expect("removes");
+    let NotRead(judgement) = reader.newest(None).await.expect_err("there is no directory");
+    assert_eq!((judgement.verdict, judgement.cause.as_str()), (Verdict::Misconfigured, "sftp:no-directory"));
 }

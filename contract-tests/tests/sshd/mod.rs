@@ -17,7 +17,7 @@ const SERVER: &str = "/usr/sbin/sshd";
 const SFTP: &str = "/usr/lib/openssh/sftp-server";
 
 /// True if there is an OpenSSH server on this machine. Says so if not; under `CI=true` that is a failure.
-pub fn is_there() -> bool {
+pub(crate) fn is_there() -> bool {
     let there = Path::new(SERVER).exists() && Path::new(SFTP).exists();
     assert!(there || std::env::var("CI").as_deref() != Ok("true"), "no {SERVER} (Debian package openssh-server)");
     if !there {
@@ -28,22 +28,22 @@ pub fn is_there() -> bool {
 
 /// An OpenSSH server with keys and a configuration of its own. Each connection gets a process, which ends with it or
 /// with this.
-pub struct Sshd {
+pub(crate) struct Sshd {
     /// Where everything of it is.
-    pub dir: tempfile::TempDir,
+    pub(crate) dir: tempfile::TempDir,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     children: Arc<Mutex<Vec<Child>>>,
 }
 
 impl Sshd {
     /// A server that works.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with("", "")
     }
 
     /// A server whose SFTP runs behind shell commands (`ulimit -f 8;`), with arguments of its own.
-    pub fn with(before: &str, arguments: &str) -> Self {
+    pub(crate) fn with(before: &str, arguments: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let at = |name: &str| dir.path().join(name).display().to_string();
         for name in ["host_key", "user_key", "other_key"] {
@@ -89,22 +89,22 @@ impl Sshd {
         Self { dir, address, children }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// The line of `known_hosts` for its key.
-    pub fn host_key(&self) -> String {
+    pub(crate) fn host_key(&self) -> String {
         format!("127.0.0.1 {}", fs::read_to_string(self.path("host_key.pub")).expect("a key"))
     }
 
     /// What its SFTP said.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.path("sftp.log")).unwrap_or_default()
     }
 
     /// Files in its inbox.
-    pub fn inbox(&self) -> Vec<String> {
+    pub(crate) fn inbox(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path("inbox")).expect("a directory");
         let mut names: Vec<_> =
             entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
@@ -133,16 +133,16 @@ fn keygen(file: &Path, passphrase: &str) {
 }
 
 /// A way to a server that passes each connection on until it has carried so many bytes towards the server.
-pub struct Proxy {
+pub(crate) struct Proxy {
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Bytes that the last connection carried towards the server.
-    pub carried: Arc<AtomicU64>,
+    pub(crate) carried: Arc<AtomicU64>,
 }
 
 impl Proxy {
     /// `budget(n)` is asked for the bytes of the connection of that number, from 0, before it is passed on.
-    pub fn start(to: SocketAddr, budget: impl Fn(usize) -> u64 + Send + 'static) -> Self {
+    pub(crate) fn start(to: SocketAddr, budget: impl Fn(usize) -> u64 + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let carried = Arc::new(AtomicU64::default());
@@ -164,7 +164,7 @@ impl Proxy {
 }
 
 /// Cuts the first connection after so many bytes, and no other.
-pub fn cut_once(after: u64) -> impl Fn(usize) -> u64 {
+pub(crate) fn cut_once(after: u64) -> impl Fn(usize) -> u64 {
     move |number| if number == 0 { after } else { u64::MAX }
 }
 

@@ -109,12 +109,14 @@ fn remark(columns: &HashMap<String, usize>, row: &StringRecord) -> Option<Remark
 mod tests {
     use super::*;
 
-    fn told(report: &[u8]) -> Vec<(String, Option<(RecordKind, SmolStr)>, Severity, String)> {
+    /// Code, record, severity and message of each remark.
+    fn told(report: &[u8]) -> Vec<String> {
         let (remarks, _) = read(report).expect("a report");
-        remarks
-            .into_iter()
-            .map(|r| (r.problem.code.to_string(), r.about, r.problem.severity, r.problem.message))
-            .collect()
+        let line = |Remark { about, problem }: Remark| {
+            let (kind, key) = about.expect("a record");
+            format!("{} {kind} {key} {:?}: {}", problem.code, problem.severity, problem.message)
+        };
+        remarks.into_iter().map(line).collect()
     }
 
     #[test]
@@ -127,18 +129,8 @@ mod tests {
         let text = "arvo;Opiskelija Avain;virhe;uutta;opintosuoritusAvain;VIRHEKOODI\n\
                     010190-900X;S1;Nimi ei löydy;x;A1;E77\n;S2;arvo 5 puuttuu;;;dangling_part\n";
         let expected = [
-            (
-                "E77".to_owned(),
-                Some((RecordKind::Attainment, "A1".into())),
-                Severity::Warning,
-                "the store reports a defect: Nimi ei löydy".to_owned(),
-            ),
-            (
-                "dangling_part".to_owned(),
-                Some((RecordKind::Learner, "S2".into())),
-                Severity::Error,
-                "the store reports a defect of this code".to_owned(),
-            ),
+            "E77 attainment A1 Warning: the store reports a defect: Nimi ei löydy",
+            "dangling_part learner S2 Error: the store reports a defect of this code",
         ];
         assert_eq!(told(text.as_bytes()), expected);
         assert_eq!(told(format!("\u{feff}{text}").as_bytes()), expected);
