@@ -35,7 +35,7 @@ impl Status {
     }
 }
 
-/// A step of the verification, in the order in which they are done.
+/// A step of the verification, in the order in which they are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
@@ -45,10 +45,10 @@ pub enum Step {
     Signature,
     /// The signed header names the certificate that is there, and its key may sign.
     Certificate,
-    /// Time-stamps are over the right bytes and signed by their authority.
-    TimeStamps,
     /// The certificate led to a trust anchor when the seal was made. The one step that decides trust, not validity.
     Chain,
+    /// Time-stamps are over the right bytes and signed by their authority.
+    TimeStamps,
     /// The credential's issuer is the certificate's holder.
     Issuer,
     /// The payload is one European Digital Credential, and its terms mean what they say.
@@ -65,8 +65,8 @@ impl Step {
         Self::Structure,
         Self::Signature,
         Self::Certificate,
-        Self::TimeStamps,
         Self::Chain,
+        Self::TimeStamps,
         Self::Issuer,
         Self::Format,
         Self::Validity,
