@@ -25,6 +25,7 @@ mod convert;
 mod demo;
 mod doctor;
 mod findings;
+mod mapping;
 mod migrate;
 mod open;
 mod push;
@@ -64,6 +65,9 @@ enum Command {
     Convert(convert::Args),
     /// Check whether a document can be read without problems.
     Check(check::Args),
+    /// Draft and test mapping files for spreadsheets, JSON and XML.
+    #[command(subcommand)]
+    Mapping(mapping::Command),
     /// Push a document to a gateway.
     Push(push::Args),
     /// Show the connections of a gateway.
@@ -162,6 +166,7 @@ fn run(command: Command) -> Outcome {
         Command::Convert(args) => convert::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Schema(command) => schema::run(&command),
+        Command::Mapping(command) => mapping::run(&command),
         Command::Openapi => schema::openapi(),
         Command::Adapters(args) => adapters::run(&args),
         command => tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run_async(command)),
@@ -182,9 +187,12 @@ async fn run_async(command: Command) -> Outcome {
         Command::Token(command) => token::run(&command).await,
         Command::Migrate(args) => migrate::run(&args).await,
         Command::Doctor(args) => doctor::run(&args).await,
-        Command::Convert(_) | Command::Check(_) | Command::Schema(_) | Command::Openapi | Command::Adapters(_) => {
-            Err(Failure::usage("this command does not run here"))
-        }
+        Command::Convert(_)
+        | Command::Check(_)
+        | Command::Schema(_)
+        | Command::Mapping(_)
+        | Command::Openapi
+        | Command::Adapters(_) => Err(Failure::usage("this command does not run here")),
     }
 }
 

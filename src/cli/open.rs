@@ -72,7 +72,7 @@ pub(super) async fn gateway(config: Config) -> Result<Arc<Gateway>, Failure> {
         vault: Arc::new(vault),
         clock: Arc::new(SystemClock),
         rng,
-        registry: registry::adapters(),
+        registry: registry::adapters_and_files(config.mappings.directory.as_deref(), &mappings)?,
         mappings: Arc::new(mappings),
     };
     Ok(Arc::new(Gateway::new(config, parts)?))
