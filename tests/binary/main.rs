@@ -5,6 +5,7 @@
 mod cli;
 mod demo;
 mod listener;
+mod mapping;
 mod peers;
 mod process;
 mod serve;

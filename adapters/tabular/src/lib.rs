@@ -120,7 +120,10 @@ fn losses(mapping: &Mapping, kinds: &BTreeSet<RecordKind>) -> Vec<LossRule> {
                 true => ("the record has it".to_owned(), "the mapping has no column for it".to_owned()),
                 false => {
                     let columns = columns.into_iter().collect::<Vec<_>>().join(", ");
-                    ("its value is not one that the columns are read as".to_owned(), format!("it is made of: {columns}"))
+                    (
+                        "its value is not one that the columns are read as".to_owned(),
+                        format!("it is made of: {columns}"),
+                    )
                 }
             };
             rules.push(LossRule {

@@ -21,20 +21,22 @@ impl Decode for Tabular {
 
     fn decode(&self, input: &mut dyn BufRead, ctx: &DecodeContext, sink: &mut Sink<'_>) -> Result<Reading, Unreadable> {
         let mapping = &self.mapping;
-        let mut reader = Reader {
-            ctx,
-            sink,
-            seen: HashMap::new(),
-            digests: DigestKey::new([0; 32]),
-            told: 0,
-            untold: 0,
-        };
+        let mut reader =
+            Reader { ctx, sink, seen: HashMap::new(), digests: DigestKey::new([0; 32]), told: 0, untold: 0 };
         let found = source::rows(input, &mapping.input, &mapping.wanted(), &ctx.limits, &mut |row| {
-            mapping.blocks.iter().try_for_each(|block| match record(block, &row, ctx) {
-                Ok(None) => Ok(()),
-                Ok(Some(record)) => reader.take(record, row.number),
-                Err(problems) => problems.into_iter().try_for_each(|problem| reader.tell(problem)),
-            })
+            let mut silent = mapping.blocks.iter().all(|block| block.when.is_none());
+            for block in &mapping.blocks {
+                match record(block, &row, ctx) {
+                    Ok(None) => continue,
+                    Ok(Some(record)) => reader.take(record, row.number)?,
+                    Err(problems) => problems.into_iter().try_for_each(|problem| reader.tell(problem))?,
+                }
+                silent = false;
+            }
+            match silent {
+                true => reader.tell(Problem::warning("no_record", "the row says nothing").on_line(row.number)),
+                false => Ok(()),
+            }
         })?;
         reader.finish()?;
         let unread = found.columns.names().iter().filter(|name| !mapping.reads(name));
@@ -62,7 +64,7 @@ pub(crate) fn records(mapping: &Mapping, row: &Row, ctx: &DecodeContext) -> Resu
 pub(crate) fn record(block: &Block, row: &Row, ctx: &DecodeContext) -> Result<Option<Record>, Vec<Problem>> {
     let there = match &block.when {
         Some(when) => when.holds(row).map_err(|fault| vec![problem(row, None, &fault)])?,
-        None => block.telling_columns().iter().any(|column| !row.cell(column).is_empty()),
+        None => block.telling.iter().any(|column| !row.cell(column).is_empty()),
     };
     if !there {
         return Ok(None);
@@ -71,7 +73,11 @@ pub(crate) fn record(block: &Block, row: &Row, ctx: &DecodeContext) -> Result<Op
     let mut problems = Vec::new();
     for (field, key) in block.head.iter().map(|f| (f, true)).chain(block.body.iter().map(|f| (f, false))) {
         if let Err(fault) = fill(field, key, row, &mut tree) {
-            problems.push(problem(row, Some(field), &fault));
+            let problem = problem(row, Some(field), &fault);
+            // Several fields of one cell complain once.
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
         }
     }
     if problems.is_empty() {
@@ -87,10 +93,13 @@ pub(crate) fn record(block: &Block, row: &Row, ctx: &DecodeContext) -> Result<Op
         };
     }
     let key = key_of(block, &tree, ctx);
-    Err(problems.into_iter().map(|problem| match &key {
-        Some(key) => problem.about(key),
-        None => problem,
-    }).collect())
+    Err(problems
+        .into_iter()
+        .map(|problem| match &key {
+            Some(key) => problem.about(key),
+            None => problem,
+        })
+        .collect())
 }
 
 fn key_of(block: &Block, tree: &Value, ctx: &DecodeContext) -> Option<RecordKey> {

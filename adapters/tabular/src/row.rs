@@ -59,6 +59,7 @@ impl Cell {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Columns {
     names: Vec<SmolStr>,
+    /// Places by name, as it is and folded.
     index: HashMap<String, usize>,
     /// True where columns have letters, as in spreadsheets.
     lettered: bool,
@@ -93,6 +94,7 @@ impl Columns {
 
     fn add(&mut self, name: SmolStr) {
         self.index.entry(folded(&name)).or_insert(self.names.len());
+        self.index.entry(name.to_string()).or_insert(self.names.len());
         self.names.push(name);
     }
 
@@ -102,7 +104,8 @@ impl Columns {
 
     /// The place of a column; case and inner white space do not matter.
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
-        self.index.get(&folded(name)).copied()
+        // Most are written as they are there, and folding is the dear part.
+        self.index.get(name).or_else(|| self.index.get(&folded(name))).copied()
     }
 
     /// A column for people: its name and, in a spreadsheet, its letter.

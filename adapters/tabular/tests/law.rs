@@ -1,7 +1,9 @@
 //! The conformance kit on formats that mapping files describe.
 #![expect(clippy::expect_used, reason = "a test ends with what broke it")]
 
-use silta_adapter::conformance::{Hostile, Outcome, Vocabulary, assert_bounded, assert_law, assert_robust, check_reading};
+use silta_adapter::conformance::{
+    Hostile, Outcome, Vocabulary, assert_bounded, assert_law, assert_robust, check_reading,
+};
 use silta_adapter::mapping::Mappings;
 use silta_adapter::record::{Record, RecordKind};
 use silta_tabular::Tabular;
@@ -11,10 +13,14 @@ const WIDE: &str = include_str!("fixtures/wide.mapping.toml");
 /// The wide mapping for an input.
 fn wide(input: &str) -> Tabular {
     let lists = match input.contains("csv") || input.contains("xlsx") {
-        true => "classifications = { column = \"Luokittelu\", scheme = \"virta:luokittelu\", split = \"|\" }\n\
-                 parts.id = { column = \"Osat\", split = \"|\" }\nparts.ects = { column = \"Osien laajuudet\", split = \"|\" }",
-        false => "classifications = { column = \"Luokittelu\", scheme = \"virta:luokittelu\" }\n\
-                  parts.id = \"Osat\"\nparts.ects = \"OsienLaajuudet\"",
+        true => {
+            "classifications = { column = \"Luokittelu\", scheme = \"virta:luokittelu\", split = \"|\" }\n\
+                 parts.id = { column = \"Osat\", split = \"|\" }\nparts.ects = { column = \"Osien laajuudet\", split = \"|\" }"
+        }
+        false => {
+            "classifications = { column = \"Luokittelu\", scheme = \"virta:luokittelu\" }\n\
+                  parts.id = \"Osat\"\nparts.ects = \"OsienLaajuudet\""
+        }
     };
     let text = format!("[input]\n{input}\n{}", WIDE.replace("LISTS", lists));
     let text = if input.contains("students") || input.contains("Students") { nested(&text) } else { text };
@@ -24,37 +30,52 @@ fn wide(input: &str) -> Tabular {
 
 /// What is about the learner stands in the element around the row.
 fn nested(text: &str) -> String {
-    ["Laitos", "Opiskelija", "Turvakielto", "Henkilötunnus", "Sukunimi", "Etunimet", "Syntymäaika", "Sukupuoli", "Sähköposti", "Huomautus"]
-        .iter()
-        .fold(text.to_owned(), |text, name| text.replace(&format!("\"{name}\""), &format!("\"../{name}\"")))
+    [
+        "Laitos",
+        "Opiskelija",
+        "Turvakielto",
+        "Henkilötunnus",
+        "Sukunimi",
+        "Etunimet",
+        "Syntymäaika",
+        "Sukupuoli",
+        "Sähköposti",
+        "Huomautus",
+    ]
+    .iter()
+    .fold(text.to_owned(), |text, name| text.replace(&format!("\"{name}\""), &format!("\"../{name}\"")))
 }
 
 fn vocabulary() -> Vocabulary {
-    Vocabulary { tombstones: 0.1, kinds: vec![RecordKind::Learner, RecordKind::Attainment, RecordKind::Activity], ..Vocabulary::default() }
-        .codes("/attainment/language", "virta:kieli", &["fi", "sv", "en"])
-        .codes("/attainment/awarding_body", "virta:organisaatio", &["10122"])
-        .codes("/attainment/classifications/*", "virta:luokittelu", &["1", "2", "3"])
-        .codes("/attainment/grade/scale/code", "virta:arvosana", &["Viisiportainen"])
-        .codes("/learner/gender", "virta:sukupuoli", &["1", "2"])
-        .sometimes("/attainment/grade", 0.8)
-        .sometimes("/learner/family_name", 0.9)
-        .adjust(|record: &mut Record| {
-            if record.head.key.kind == RecordKind::Attainment {
-                let id = record.head.key.id.clone();
-                record.head.key.id = format!("A/{}", id.trim()).into();
-            }
-            record.head.key.institution = "10122".into();
-            record.head.learner = record.head.learner.trim().into();
-            record.head.key.id = match record.head.key.kind {
-                RecordKind::Learner => record.head.learner.clone(),
-                _ => record.head.key.id.trim().into(),
-            };
-        })
+    Vocabulary {
+        tombstones: 0.1,
+        kinds: vec![RecordKind::Learner, RecordKind::Attainment, RecordKind::Activity],
+        ..Vocabulary::default()
+    }
+    .codes("/attainment/language", "virta:kieli", &["fi", "sv", "en"])
+    .codes("/attainment/awarding_body", "virta:organisaatio", &["10122"])
+    .codes("/attainment/classifications/*", "virta:luokittelu", &["1", "2", "3"])
+    .codes("/attainment/grade/scale/code", "virta:arvosana", &["Viisiportainen"])
+    .codes("/learner/gender", "virta:sukupuoli", &["1", "2"])
+    .sometimes("/attainment/grade", 0.8)
+    .sometimes("/learner/family_name", 0.9)
+    .adjust(|record: &mut Record| {
+        if record.head.key.kind == RecordKind::Attainment {
+            let id = record.head.key.id.clone();
+            record.head.key.id = format!("A/{}", id.trim()).into();
+        }
+        record.head.key.institution = "10122".into();
+        record.head.learner = record.head.learner.trim().into();
+        record.head.key.id = match record.head.key.kind {
+            RecordKind::Learner => record.head.learner.clone(),
+            _ => record.head.key.id.trim().into(),
+        };
+    })
 }
 
 fn law(input: &str) -> Outcome {
     let mappings = Mappings::builtin().expect("reads");
-    let outcome = assert_law(&wide(input), &mappings, &vocabulary(), 12, 0.25);
+    let outcome = assert_law(&wide(input), &mappings, &vocabulary(), 8, 0.25);
     assert!(outcome.items > 20 && outcome.losses > 100, "{input}: {outcome:?}");
     outcome
 }
@@ -126,7 +147,9 @@ fn bounds_are_kept() {
         &Hostile {
             document: json.1,
             deep,
-            long: |bytes| format!("{{\"data\":{{\"students\":[{{\"done\":[{{\"Koodi\":\"{}\"}}]}}]}}}}", "x".repeat(bytes)).into(),
+            long: |bytes| {
+                format!("{{\"data\":{{\"students\":[{{\"done\":[{{\"Koodi\":\"{}\"}}]}}]}}}}", "x".repeat(bytes)).into()
+            },
         },
     );
     assert_bounded(
@@ -142,7 +165,10 @@ fn bounds_are_kept() {
         &Hostile {
             document: xml.1,
             deep: |depth| format!("{}{}", "<a>".repeat(depth), "</a>".repeat(depth)).into(),
-            long: |bytes| format!("<Students><Student><Done><Koodi>{}</Koodi></Done></Student></Students>", "x".repeat(bytes)).into(),
+            long: |bytes| {
+                format!("<Students><Student><Done><Koodi>{}</Koodi></Done></Student></Students>", "x".repeat(bytes))
+                    .into()
+            },
         },
     );
 }

@@ -18,9 +18,20 @@ fn messy(rows: u32) -> Vec<u8> {
     sheet.write(0, 0, "Avoin korkeakoulu: suoritukset kevät 2025").expect("writes");
     sheet.write(2, 0, "Opiskelija").expect("writes");
     sheet.write(2, 3, "Opintojakso").expect("writes");
-    let names = ["Opiskelijanumero ", "Sukunimi", "Etunimet", "Koodi", "Opintojakson nimi", "Suoritus-\npvm", "Laajuus (op)", "Arvosana", "Kieli", "Huom!"];
+    let names = [
+        "Opiskelijanumero ",
+        "Sukunimi",
+        "Etunimet",
+        "Koodi",
+        "Opintojakson nimi",
+        "Suorituspvm",
+        "Laajuus (op)",
+        "Arvosana",
+        "Kieli",
+        "Huom!",
+    ];
     for (at, name) in names.iter().enumerate() {
-        sheet.write(3, at as u16, if at == 5 { "Suorituspvm" } else { name }).expect("writes");
+        sheet.write(3, at as u16, *name).expect("writes");
     }
     for n in 0..rows {
         let row = n + 4;
@@ -32,7 +43,9 @@ fn messy(rows: u32) -> Vec<u8> {
         match n % 1000 {
             7 => drop(sheet.write(row, 5, "31.2.2025").expect("writes")),
             8 => drop(sheet.write(row, 5, "keväällä").expect("writes")),
-            n if n % 2 == 0 => drop(sheet.write(row, 5, format!("{}.{}.2025", n % 28 + 1, n % 12 + 1)).expect("writes")),
+            n if n % 2 == 0 => {
+                drop(sheet.write(row, 5, format!("{}.{}.2025", n % 28 + 1, n % 12 + 1)).expect("writes"))
+            }
             _ => {
                 let date = ExcelDateTime::from_ymd(2025, 5, 14).expect("a day");
                 sheet.write_datetime_with_format(row, 5, date, &day).expect("writes");
@@ -94,7 +107,11 @@ fn a_messy_spreadsheet_goes_in_with_a_drafted_mapping() {
     let count = |kind| records.iter().filter(|r| r.head.key.kind == kind).count() as u32;
     assert_eq!((count(RecordKind::Learner), count(RecordKind::Attainment)), (ROWS / 2, ROWS - 4 * ROWS / 1000));
     assert_eq!(problems.len() as u32, 4 * ROWS / 1000);
-    let told: Vec<_> = problems.iter().take(4).map(|p| (p.line.expect("a row"), p.path.as_deref().expect("a column"), p.message.as_str())).collect();
+    let told: Vec<_> = problems
+        .iter()
+        .take(4)
+        .map(|p| (p.line.expect("a row"), p.path.as_deref().expect("a column"), p.message.as_str()))
+        .collect();
     assert_eq!(
         told,
         [
@@ -106,7 +123,9 @@ fn a_messy_spreadsheet_goes_in_with_a_drafted_mapping() {
     );
     assert!(problems.iter().all(|p| p.fixer == Fixer::Sender && p.key.is_some()));
     assert_eq!(reading.unread, ["Huom!"]);
-    let Some(Body::Attainment(first)) = records.iter().find_map(|r| r.body.as_ref().filter(|b| b.kind() == RecordKind::Attainment)) else {
+    let Some(Body::Attainment(first)) =
+        records.iter().find_map(|r| r.body.as_ref().filter(|b| b.kind() == RecordKind::Attainment))
+    else {
         panic!("an attainment")
     };
     assert_eq!(first.credits.as_ref().and_then(|c| c.ects).map(|e| e.to_string()).as_deref(), Some("2.5"));
@@ -141,8 +160,16 @@ fn drafts_are_made_of_every_format() {
     for (sample, format, read_columns) in [
         ("student_id,family name,course code,credits,date\n1,A,X,5,2025-05-14\n", "csv", 5),
         (r#"{"data":{"rows":[{"studentId":"1","course":{"code":"X"},"credits":5,"grade":"5"}]}}"#, "json", 4),
-        ("{\"opiskelijanumero\":\"1\",\"arvosana\":\"HYV\"}\n{\"opiskelijanumero\":\"2\",\"arvosana\":\"HYL\"}\n", "ndjson", 2),
-        ("<R><S studentid='1'><Op>5</Op><Pvm>1.2.2025</Pvm></S><S studentid='2'><Op>5</Op><Pvm>1.3.2025</Pvm></S></R>", "xml", 3),
+        (
+            "{\"opiskelijanumero\":\"1\",\"arvosana\":\"HYV\"}\n{\"opiskelijanumero\":\"2\",\"arvosana\":\"HYL\"}\n",
+            "ndjson",
+            2,
+        ),
+        (
+            "<R><S studentid='1'><Op>5</Op><Pvm>1.2.2025</Pvm></S><S studentid='2'><Op>5</Op><Pvm>1.3.2025</Pvm></S></R>",
+            "xml",
+            3,
+        ),
     ] {
         let draft = drafted(sample.as_bytes());
         assert!(draft.text.contains(&format!("format = \"{format}\"")), "{}", draft.text);
@@ -163,8 +190,12 @@ fn archives_that_unpack_too_far_and_damaged_ones_are_refused() {
     let limits = Limits { bytes: 20_000, ..Limits::default() };
     let decoder = mapping.decoder().expect("reads");
     assert!(book.len() > 10_000 && book.len() < 100_000, "{}", book.len());
-    assert!(matches!(decoder.probe(&mut &book[..], &Limits { bytes: book.len() as u64 + 1, ..limits }), Err(Unreadable::Malformed(p)) if p.code == "too_long"));
+    assert!(
+        matches!(decoder.probe(&mut &book[..], &Limits { bytes: book.len() as u64 + 1, ..limits }), Err(Unreadable::Malformed(p)) if p.code == "too_long")
+    );
     for document in [&book[..book.len() / 2], b"PK\x03\x04".as_slice()] {
-        assert!(matches!(decoder.probe(&mut &document[..], &Limits::default()), Err(Unreadable::Malformed(p)) if p.code == "malformed"));
+        assert!(
+            matches!(decoder.probe(&mut &document[..], &Limits::default()), Err(Unreadable::Malformed(p)) if p.code == "malformed")
+        );
     }
 }

@@ -68,7 +68,9 @@ impl Content {
             () if mostly(&|text| text.starts_with("1.2.246.562.24.")) => Self::LearnerNumbers,
             () if mostly(&|text| text.split('@').count() == 2 && !text.contains(' ')) => Self::Emails,
             () if days * 100 >= cells.len() * 50 => Self::Dates(forms),
-            () if mostly(&|text| grade(text, mappings).is_some()) => Self::Grades(words(cells, |t| grade(t, mappings).is_some())),
+            () if mostly(&|text| grade(text, mappings).is_some()) => {
+                Self::Grades(words(cells, |t| grade(t, mappings).is_some()))
+            }
             () if mostly(&|text| text.replace(',', ".").parse::<f64>().is_ok()) => Self::Numbers,
             () => Self::Text,
         }
@@ -236,8 +238,7 @@ pub(super) fn is_identity_code(text: &str) -> bool {
     };
     let day = format!("{}.{}.{century}{}", &text[..2], &text[2..4], &text[4..6]);
     let digits = format!("{}{}", &text[..6], &text[7..10]);
-    reads("dd.mm.yyyy", &day)
-        && digits.parse::<usize>().is_ok_and(|number| CHECK.get(number % 31) == Some(&bytes[10]))
+    reads("dd.mm.yyyy", &day) && digits.parse::<usize>().is_ok_and(|number| CHECK.get(number % 31) == Some(&bytes[10]))
 }
 
 #[cfg(test)]
@@ -267,7 +268,8 @@ mod tests {
 
     #[test]
     fn columns_are_known_by_what_stands_in_them() {
-        let content = |texts: &[&str]| Content::of(&texts.iter().map(|t| Cell::typed(t)).collect::<Vec<_>>(), &mappings());
+        let content =
+            |texts: &[&str]| Content::of(&texts.iter().map(|t| Cell::typed(t)).collect::<Vec<_>>(), &mappings());
         assert_eq!(content(&["010190-900P", "290204A901D", "131052-308T"]), Content::IdentityCodes);
         assert_eq!(content(&["1.2.246.562.24.90000000001"]), Content::LearnerNumbers);
         assert_eq!(content(&["1.2.2025", "14.12.2024", "31.4.2025"]), Content::Dates(vec!["d.m.yyyy"]));

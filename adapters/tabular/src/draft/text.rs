@@ -1,6 +1,6 @@
 //! The draft as text.
 
-use super::recognise::{self, Content, Role, is_date};
+use super::recognise::{self, Content, is_date};
 use super::{Column, Draft, Sample};
 use silta_adapter::adapter::Unreadable;
 use silta_adapter::mapping::Mappings;
@@ -29,15 +29,10 @@ pub(super) fn write(
 ) -> Result<Draft, Unreadable> {
     let of = |role: &str| columns.iter().find(|c| c.role.as_ref().is_some_and(|r| r.is(role)));
     let mut remarks = Vec::new();
-    let learner = of("learner").or_else(|| of("learner/identifiers.fi:oppijanumero")).or_else(|| {
-        let codes = of("learner/identifiers.fi:hetu");
-        if codes.is_some() {
-            remarks.push("the personal identity code names the learner: a number of the register would be better".to_owned());
-        }
-        codes
-    });
-    let Some(learner) = learner else {
-        let message = "no column names the learner: a learner's number, a national learner number or an identity code";
+    // Keys stand in messages and addresses: an identity code must not be one.
+    let Some(learner) = of("learner").or_else(|| of("learner/identifiers.fi:oppijanumero")) else {
+        let message = "no column names the learner: a learner's number or a national learner number is needed, and a \
+                       personal identity code must not be a key";
         return Err(Problem::error("no_learner", message).into());
     };
     let learner_cell = invented(learner);
@@ -59,13 +54,16 @@ pub(super) fn write(
                  If one of these is corrected later, the correction arrives as another attainment"
                     .to_owned(),
             );
-            let parts: Vec<&Column> = [of("attainment/code").or_else(|| of("attainment/title.fi")), of("attainment/completed_on")]
-                .into_iter()
-                .flatten()
-                .collect();
+            let parts: Vec<&Column> =
+                [of("attainment/code").or_else(|| of("attainment/title.fi")), of("attainment/completed_on")]
+                    .into_iter()
+                    .flatten()
+                    .collect();
             let all: Vec<&Column> = std::iter::once(learner).chain(parts).collect();
             let text = all.iter().map(|column| format!("{{{}}}", column.name)).collect::<Vec<_>>().join("/");
-            (format!("{{ text = {} }}", quoted(&text)), all)
+            let forms = all.iter().find(|column| column.role.as_ref().is_some_and(is_date)).map(|column| forms(column));
+            let forms = forms.map_or(String::new(), |forms| format!(", dates = [{forms}]"));
+            (format!("{{ text = {}{forms} }}", quoted(&text)), all)
         }
     };
     if !done.is_empty() {
@@ -83,7 +81,11 @@ pub(super) fn write(
     let mut cells: Vec<(String, String)> = vec![(learner.name.clone(), learner_cell.clone())];
     cells.extend(id_columns.iter().map(|column| (column.name.clone(), invented(column))));
     cells.extend(about.iter().chain(&done).map(|line| (line.column.clone(), line.cell.clone())));
-    let id_value = id_columns.iter().map(|column| invented(column)).collect::<Vec<_>>().join("/");
+    let part = |column: &&Column| match column.role.as_ref().is_some_and(is_date) {
+        true => "2025-05-14".to_owned(),
+        false => invented(column),
+    };
+    let id_value = id_columns.iter().map(part).collect::<Vec<_>>().join("/");
     tests(&mut out, &cells, (&learner_cell, &about), (&id_value, &done));
     if institution.is_none() {
         remarks.push("the institution's code is not given: see the lines with INSTITUTION".to_owned());
@@ -139,26 +141,34 @@ fn field(column: &Column, kind: &str, mappings: &Mappings) -> Vec<Line> {
     match path {
         "grade" => {
             let words = grade_words(column, mappings);
-            let scale: Vec<String> = words.iter().map(|(word, scale, _)| format!("{} = \"{scale}\"", quoted(word))).collect();
-            let value: Vec<String> = words.iter().map(|(word, _, grade)| format!("{} = \"{grade}\"", quoted(word))).collect();
+            let scale: Vec<String> =
+                words.iter().map(|(word, scale, _)| format!("{} = \"{scale}\"", quoted(word))).collect();
+            let value: Vec<String> =
+                words.iter().map(|(word, _, grade)| format!("{} = \"{grade}\"", quoted(word))).collect();
             let Some((word, scale_value, grade)) = words.first() else { return Vec::new() };
             vec![
-                line("grade.scale.code", format!("{{ column = {name}, scheme = \"{GRADES}\", codes = {{ {} }} }}", scale.join(", ")), word, scale_value),
+                line(
+                    "grade.scale.code",
+                    format!("{{ column = {name}, scheme = \"{GRADES}\", codes = {{ {} }} }}", scale.join(", ")),
+                    word,
+                    scale_value,
+                ),
                 line("grade.value", format!("{{ column = {name}, codes = {{ {} }} }}", value.join(", ")), word, grade),
             ]
         }
         "language" => {
             let codes = recognise::language_words(mappings);
-            let codes = codes.iter().map(|(word, code)| format!("{} = \"{code}\"", key(word))).collect::<Vec<_>>().join(", ");
-            vec![line(path, format!("{{ column = {name}, scheme = \"{LANGUAGES}\", codes = {{ {codes} }} }}"), "suomi", "fi")]
+            let codes =
+                codes.iter().map(|(word, code)| format!("{} = \"{code}\"", key(word))).collect::<Vec<_>>().join(", ");
+            vec![line(
+                path,
+                format!("{{ column = {name}, scheme = \"{LANGUAGES}\", codes = {{ {codes} }} }}"),
+                "suomi",
+                "fi",
+            )]
         }
-        _ if is_date(&Role::new(&format!("{kind}/{path}"))) => {
-            let forms = match &column.content {
-                Content::Dates(forms) if !forms.is_empty() => forms.clone(),
-                _ => vec!["d.m.yyyy", "yyyy-mm-dd"],
-            };
-            let forms: Vec<String> = forms.iter().map(|form| quoted(form)).collect();
-            vec![line(path, format!("{{ column = {name}, dates = [{}] }}", forms.join(", ")), &cell, "2025-05-14")]
+        _ if column.role.as_ref().is_some_and(is_date) => {
+            vec![line(path, format!("{{ column = {name}, dates = [{}] }}", forms(column)), &cell, "2025-05-14")]
         }
         "credits.ects" => vec![line(path, name, &cell, "2.5")],
         _ => {
@@ -166,6 +176,15 @@ fn field(column: &Column, kind: &str, mappings: &Mappings) -> Vec<Line> {
             vec![line(&path, name, &cell, &cell)]
         }
     }
+}
+
+/// The forms of a column's dates.
+fn forms(column: &Column) -> String {
+    let forms = match &column.content {
+        Content::Dates(forms) if !forms.is_empty() => forms.clone(),
+        _ => vec!["d.m.yyyy", "yyyy-mm-dd"],
+    };
+    forms.iter().map(|form| quoted(form)).collect::<Vec<_>>().join(", ")
 }
 
 /// The words of a column of grades, or all that are known.
@@ -255,7 +274,8 @@ fn tests(out: &mut String, cells: &[(String, String)], about: (&str, &[Line]), d
         if lines.is_empty() {
             continue;
         }
-        let _ = writeln!(out, "[[test.records]]\nkind = \"{kind}\"\nid = {}\nlearner = {}", quoted(id), quoted(about.0));
+        let _ =
+            writeln!(out, "[[test.records]]\nkind = \"{kind}\"\nid = {}\nlearner = {}", quoted(id), quoted(about.0));
         for line in lines {
             let _ = writeln!(out, "{} = {}", line.path, quoted(&line.value));
         }

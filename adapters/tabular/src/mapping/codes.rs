@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn a_listed_word_means_one_code() {
-        let entries = |second: &str| [("Hyväksytty", "HYV"), ("hyväksytty ", second)].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        let entries =
+            |second: &str| [("Hyväksytty", "HYV"), ("hyväksytty ", second)].map(|(a, b)| (a.to_owned(), b.to_owned()));
         assert!(Codes::listed(entries("HYV")).is_ok());
         assert!(Codes::listed(entries("HYL")).is_err());
     }

@@ -94,6 +94,23 @@ impl Conversion {
         }
     }
 
+    /// The text of a cell inside a longer text: a day is written the same whether the cell is one or looks like one, so
+    /// that a key does not depend on how a file was saved.
+    pub(crate) fn inside(&self, cell: &Cell) -> String {
+        match self.date(&cell.text()) {
+            Ok(Value::String(day)) if !self.dates.is_empty() => day,
+            _ => cell.text().into_owned(),
+        }
+    }
+
+    /// The cell that [`Self::inside`] made a text of.
+    pub(crate) fn outside(&self, text: &str) -> Cell {
+        match (self.dates.first(), text.parse::<Date>()) {
+            (Some(form), Ok(date)) => Cell::typed(&form.write(date.day)),
+            _ => Cell::typed(text),
+        }
+    }
+
     fn date(&self, text: &str) -> Result<Value, Fault> {
         let (day, time) = text.split_once([' ', 'T']).unwrap_or((text, ""));
         // A time of the day is left off; one with a zone might be another day here.
@@ -306,7 +323,9 @@ mod tests {
         ] {
             assert_eq!(finnish.read(Leaf::Date, &Cell::typed(text)), Ok(json!(day)), "{text}");
         }
-        for text in ["31.2.2025", "5/14/2025", "14.5.25", "45791", "2025-05-14T09:30Z", "14.5.2025x", "kesä", "14..2025"] {
+        for text in
+            ["31.2.2025", "5/14/2025", "14.5.25", "45791", "2025-05-14T09:30Z", "14.5.2025x", "kesä", "14..2025"]
+        {
             let fault = finnish.read(Leaf::Date, &Cell::typed(text)).expect_err(text);
             assert_eq!(fault.message, "not a date of the form d.m.yyyy or yyyy-mm-dd");
         }
@@ -337,7 +356,10 @@ mod tests {
         let words = conversion(&[]);
         assert_eq!(words.read(Leaf::Truth, &Cell::typed("Kyllä")), Ok(json!(true)));
         assert_eq!(words.read(Leaf::Truth, &Cell::Truth(false)), Ok(json!(false)));
-        assert_eq!(words.read(Leaf::Truth, &Cell::typed("ehkä")).expect_err("no word").message, "not one of kyllä, x, ei");
+        assert_eq!(
+            words.read(Leaf::Truth, &Cell::typed("ehkä")).expect_err("no word").message,
+            "not one of kyllä, x, ei"
+        );
         assert_eq!(words.write(Leaf::Truth, &json!(true)), Some(Cell::typed("kyllä")));
     }
 

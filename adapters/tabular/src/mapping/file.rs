@@ -256,7 +256,7 @@ impl<'t> Reader<'t> {
             Some((line, None)) => return Err((line, "body is a table".to_owned())),
             None => return Err((line, "[[record]] has no body".to_owned())),
         }
-        Ok(Block { kind, when, head, body: fields })
+        Ok(Block::new(kind, when, head, fields))
     }
 
     /// The fields of a table in the body. `credits.ects`, quoted or not, and a table `credits` with `ects` in it are
@@ -290,14 +290,15 @@ impl<'t> Reader<'t> {
 
     fn field(&self, target: Target, entry: &Entry<'t>, format: Format) -> Result<Field, Complaint> {
         let line = self.at(entry);
-        let bad = |reason: String| (line, format!("{}: {reason}", target.name));
+        let name = target.name.clone();
+        let bad = |reason: String| (line, format!("{name}: {reason}"));
         let mut file = match entry.get_ref() {
             DeValue::String(column) => FieldFile { column: Some(column.to_string()), ..FieldFile::default() },
             DeValue::Table(_) => self.typed(entry)?,
             _ => return Err(bad("is the name of a column, or a table that says how to fill it".to_owned())),
         };
-        let from = self.from(&mut file, line).map_err(|reason| bad(reason))?;
-        let conversion = self.conversion(&target, &mut file, format).map_err(bad)?;
+        let from = source(&mut file).map_err(bad)?;
+        let conversion = self.conversion(&target, &from, &mut file, format).map_err(bad)?;
         let default = file.default.as_ref().map(scalar);
         let when = file.when.as_deref().map(Expression::new).transpose().map_err(bad)?;
         let field = Field { target, from, conversion, default, when, required: file.required, optional: file.optional };
@@ -312,22 +313,17 @@ impl<'t> Reader<'t> {
         Ok(field)
     }
 
-    fn from(&self, file: &mut FieldFile, _line: usize) -> Result<From, String> {
-        let FieldFile { column, text, value, expression, .. } = file;
-        match (column.take(), text.take(), value.take(), expression.take()) {
-            (Some(column), None, None, None) => Ok(From::Column(column)),
-            (None, Some(text), None, None) => Ok(From::Text(pieces(&text)?)),
-            (None, None, Some(value), None) => Ok(From::Value(scalar(&value))),
-            (None, None, None, Some(source)) => Ok(From::Expression(Expression::new(&source)?)),
-            _ => Err("needs one of column, text, value and expression".to_owned()),
-        }
-    }
-
-    fn conversion(&self, target: &Target, file: &mut FieldFile, format: Format) -> Result<Conversion, String> {
+    fn conversion(
+        &self,
+        target: &Target,
+        from: &From,
+        file: &mut FieldFile,
+        format: Format,
+    ) -> Result<Conversion, String> {
         let wrong = |option: &str, leaf: Leaf| format!("{option} is not for a field like this ({leaf:?})");
         let leaf = target.leaf;
         let forms = file.dates.take();
-        if forms.is_some() && leaf != Leaf::Date {
+        if forms.is_some() && leaf != Leaf::Date && !matches!(from, From::Text(_)) {
             return Err(wrong("dates", leaf));
         }
         if (file.r#true.is_some() || file.r#false.is_some()) && leaf != Leaf::Truth {
@@ -342,7 +338,9 @@ impl<'t> Reader<'t> {
         if file.split.as_ref().is_some_and(String::is_empty) || (file.split.is_some() && !format.is_table()) {
             return Err("split is the text between the elements of a cell, in tables".to_owned());
         }
-        let forms = forms.unwrap_or_else(|| vec!["yyyy-mm-dd".to_owned(), "d.m.yyyy".to_owned()]);
+        let usual =
+            || if leaf == Leaf::Date { vec!["yyyy-mm-dd".to_owned(), "d.m.yyyy".to_owned()] } else { Vec::new() };
+        let forms = forms.unwrap_or_else(usual);
         let dates = forms.iter().map(|form| DatePattern::new(form)).collect::<Result<Vec<_>, _>>()?;
         let codes = match file.codes.take() {
             None => None,
@@ -424,6 +422,17 @@ impl<'t> Reader<'t> {
             above.truncate(depth);
         }
         Ok(())
+    }
+}
+
+/// Where a value comes from.
+fn source(file: &mut FieldFile) -> Result<From, String> {
+    match (file.column.take(), file.text.take(), file.value.take(), file.expression.take()) {
+        (Some(column), None, None, None) => Ok(From::Column(column)),
+        (None, Some(text), None, None) => Ok(From::Text(pieces(&text)?)),
+        (None, None, Some(value), None) => Ok(From::Value(scalar(&value))),
+        (None, None, None, Some(source)) => Ok(From::Expression(Expression::new(&source)?)),
+        _ => Err("needs one of column, text, value and expression".to_owned()),
     }
 }
 
@@ -527,18 +536,22 @@ awarding_body = { value = "10122", scheme = "virta:organisaatio" }
 
     #[test]
     fn a_mapping_is_read() {
-        let text = GOOD.replace("[record.body]\n\"title.fi\"", "body.title.fi").replace("\ncompleted_on", "\nbody.completed_on");
+        let text = GOOD
+            .replace("[record.body]\n\"title.fi\"", "body.title.fi")
+            .replace("\ncompleted_on", "\nbody.completed_on");
         let text = text.replace("\nlanguage", "\nbody.language").replace("\nawarding_body", "\nbody.awarding_body");
         let mapping = read(&text, &Mappings::builtin().expect("reads")).expect("reads");
         let block = &mapping.blocks[0];
         assert_eq!(block.body.len(), 6);
-        assert_eq!(block.telling_columns(), ["Kieli", "Nimi", "Op", "Pvm"]);
+        assert_eq!(block.telling, ["Kieli", "Koodi", "Nimi", "Op", "Pvm"]);
         assert_eq!(mapping.wanted(), ["Numero", "Koodi", "Op", "Nimi", "Pvm", "Kieli"]);
     }
 
     #[test]
     fn complaints_have_a_line_and_a_hint() {
-        let with = |from: &str, to: &str| GOOD.replace("body.code = \"Koodi\"\nbody.credits.ects = \"Op\"\n", "").replace(from, to);
+        let with = |from: &str, to: &str| {
+            GOOD.replace("body.code = \"Koodi\"\nbody.credits.ects = \"Op\"\n", "").replace(from, to)
+        };
         for (text, line, hint) in [
             (with("\"title.fi\"", "\"tittle.fi\""), 10, "did you mean title.fi?"),
             (with("d.m.yyyy", "d.m.yy"), 11, "no form of dates"),
@@ -564,7 +577,10 @@ awarding_body = { value = "10122", scheme = "virta:organisaatio" }
     #[test]
     fn rows_of_trees_are_paths_with_lists() {
         let path = |path| lists(path, Format::Json);
-        assert_eq!(path("data/students[]/done[]"), Ok(vec![vec!["data".into(), "students".into()], vec!["done".into()]]));
+        assert_eq!(
+            path("data/students[]/done[]"),
+            Ok(vec![vec!["data".into(), "students".into()], vec!["done".into()]])
+        );
         assert_eq!(path("[]"), Ok(vec![vec![]]));
         assert!(path("students").is_err() && path("").is_err() && path("a[0]").is_err());
         assert!(lists("[]", Format::Xml).is_err());

@@ -115,24 +115,30 @@ impl Default for Input {
 #[derive(Debug)]
 pub(crate) struct Block {
     pub(crate) kind: RecordKind,
-    /// Which rows hold such a record; without it those with a value for the body that is no part of a key.
+    /// Which rows hold such a record; without it those with a value in a column of its own.
     pub(crate) when: Option<Expression>,
     /// The head: what makes up the key comes first.
     pub(crate) head: Vec<Field>,
     pub(crate) body: Vec<Field>,
+    /// Columns whose values say that a row holds such a record, where no condition does.
+    pub(crate) telling: Vec<String>,
 }
 
 impl Block {
-    pub(crate) fn fields(&self) -> impl Iterator<Item = &Field> {
-        self.head.iter().chain(&self.body)
+    pub(crate) fn new(kind: RecordKind, when: Option<Expression>, head: Vec<Field>, body: Vec<Field>) -> Self {
+        let of = |fields: &mut dyn Iterator<Item = &Field>| -> BTreeSet<String> {
+            fields.flat_map(Field::columns).map(str::to_owned).collect()
+        };
+        // What other records of the row share says nothing of this one: whose it is, and who says it.
+        let shared = of(&mut head.iter().filter(|field| field.target.name != "id"));
+        let all = of(&mut head.iter().filter(|field| field.target.name == "id").chain(&body));
+        let own: Vec<String> = all.difference(&shared).cloned().collect();
+        let telling = if own.is_empty() { all.into_iter().collect() } else { own };
+        Self { kind, when, head, body, telling }
     }
 
-    /// Columns whose values say that a row holds such a record.
-    pub(crate) fn telling_columns(&self) -> Vec<&str> {
-        let key: BTreeSet<&str> = self.head.iter().flat_map(Field::columns).collect();
-        let body: BTreeSet<&str> = self.body.iter().flat_map(Field::columns).collect();
-        let own: Vec<&str> = body.difference(&key).copied().collect();
-        if own.is_empty() { body.union(&key).copied().collect() } else { own }
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.head.iter().chain(&self.body)
     }
 }
 
@@ -212,7 +218,7 @@ impl Field {
                 for piece in pieces {
                     match piece {
                         Piece::Literal(literal) => text.push_str(literal),
-                        Piece::Column(name) => text.push_str(&row.cell(name).text()),
+                        Piece::Column(name) => text.push_str(&self.conversion.inside(row.cell(name))),
                     }
                 }
                 Ok(Cell::typed(&text))

@@ -249,7 +249,8 @@ impl Paths {
         if let Some(members) = schema["properties"].as_object() {
             return Shape::Object(members);
         }
-        let is = |name: &str| schema["type"] == name || schema["type"].as_array().is_some_and(|t| t.contains(&json!(name)));
+        let is =
+            |name: &str| schema["type"] == name || schema["type"].as_array().is_some_and(|t| t.contains(&json!(name)));
         match schema {
             _ if is("boolean") => Shape::Leaf(Leaf::Truth),
             _ if is("integer") => Shape::Leaf(Leaf::Integer),
@@ -292,7 +293,11 @@ fn definition(kind: RecordKind) -> String {
 pub(crate) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let name = name.to_lowercase();
     let likeness = |other: &str| strsim::jaro_winkler(&name, &other.to_lowercase());
-    known.map(|k| (likeness(k), k)).filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, k)| k)
+    known
+        .map(|k| (likeness(k), k))
+        .filter(|(score, _)| *score > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, k)| k)
 }
 
 #[cfg(test)]
@@ -325,8 +330,11 @@ mod tests {
         ] {
             let target = target(kind, path).expect(path);
             target.put(&mut record, at, value.clone());
-            assert_eq!(target.get(&record, at).map(|there| there.get("value").unwrap_or(there)),
-                Some(value.get("value").unwrap_or(&value)), "{path}");
+            assert_eq!(
+                target.get(&record, at).map(|there| there.get("value").unwrap_or(there)),
+                Some(value.get("value").unwrap_or(&value)),
+                "{path}"
+            );
         }
         assert_eq!(record["body"]["parts"], json!([{ "id": "A", "ects": "1" }, { "id": "B" }]));
         assert_eq!(record["body"]["title"], json!([{ "lang": "fi", "value": "Matikka" }, { "value": "Maths" }]));

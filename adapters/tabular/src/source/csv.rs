@@ -134,7 +134,8 @@ fn split(
             ReadRecordResult::InputEmpty => {}
             ReadRecordResult::OutputFull if out.len() > limits.record_bytes => {
                 let row = reader.line() + before - inside;
-                let message = format!("a row is longer than {} bytes; is a quotation mark not closed?", limits.record_bytes);
+                let message =
+                    format!("a row is longer than {} bytes; is a quotation mark not closed?", limits.record_bytes);
                 return Err(Problem::error("too_long", message).on_line(row).into());
             }
             ReadRecordResult::OutputFull => out.resize((out.len() * 2).min(limits.record_bytes + 1), 0),
@@ -161,7 +162,8 @@ fn cells(bytes: &[u8], ends: &[usize]) -> Vec<Cell> {
         .map(|end| {
             let field = &bytes[from..*end];
             from = *end;
-            let text = if utf8 { String::from_utf8_lossy(field) } else { WINDOWS_1252.decode_without_bom_handling(field).0 };
+            let text =
+                if utf8 { String::from_utf8_lossy(field) } else { WINDOWS_1252.decode_without_bom_handling(field).0 };
             Cell::typed(disarmed(&text))
         })
         .collect()
@@ -181,9 +183,9 @@ fn disarmed(text: &str) -> &str {
 /// True for text that a spreadsheet would take for a formula, or that reading would take for such text made harmless.
 /// An apostrophe in front makes it text again.
 pub(crate) fn armed(text: &str) -> bool {
-    let plain_number = text.strip_prefix(['+', '-']).is_some_and(|rest| {
-        !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','))
-    });
+    let plain_number = text
+        .strip_prefix(['+', '-'])
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b',')));
     text.trim_start_matches('\'').starts_with(ARMED) && !plain_number
 }
 
@@ -227,7 +229,16 @@ mod tests {
 
     #[test]
     fn an_apostrophe_takes_a_formula_its_power() {
-        for (text, is_armed) in [("=cmd()", true), ("'=x", true), ("@x", true), ("-5", false), ("-5,5", false), ("a=b", false), ("'s", false), ("-", true)] {
+        for (text, is_armed) in [
+            ("=cmd()", true),
+            ("'=x", true),
+            ("@x", true),
+            ("-5", false),
+            ("-5,5", false),
+            ("a=b", false),
+            ("'s", false),
+            ("-", true),
+        ] {
             assert_eq!(armed(text), is_armed, "{text}");
             let written = if is_armed { format!("'{text}") } else { text.to_owned() };
             assert_eq!(disarmed(&written), text);

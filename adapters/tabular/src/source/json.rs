@@ -227,9 +227,7 @@ fn node(raw: &RawValue, depth: usize) -> Result<Node, Fault> {
             let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| Fault::Text)?;
             Node::List(items.into_iter().map(|raw| node(raw, depth - 1)).collect::<Result<_, _>>()?)
         }
-        Some(b'"') => {
-            Node::Leaf(Cell::typed(&serde_json::from_str::<String>(text).map_err(|_| Fault::Text)?))
-        }
+        Some(b'"') => Node::Leaf(Cell::typed(&serde_json::from_str::<String>(text).map_err(|_| Fault::Text)?)),
         Some(b't' | b'f') => Node::Leaf(Cell::Truth(text == "true")),
         Some(b'n') | None => Node::Leaf(Cell::Empty),
         Some(_) => Node::Leaf(Cell::Number(text.to_owned())),

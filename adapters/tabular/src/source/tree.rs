@@ -47,13 +47,7 @@ impl<'a, 'e> Unfolding<'a, 'e> {
         self.below(number, unit, inner, &[])
     }
 
-    fn below(
-        &mut self,
-        number: u64,
-        node: &Node,
-        inner: &Lists,
-        above: &[(SmolStr, Cell)],
-    ) -> Result<(), Unreadable> {
+    fn below(&mut self, number: u64, node: &Node, inner: &Lists, above: &[(SmolStr, Cell)]) -> Result<(), Unreadable> {
         let Some((list, inner)) = inner.split_first() else {
             let mut leaves = above.to_vec();
             flatten(node, "", &mut leaves);

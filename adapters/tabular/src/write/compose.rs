@@ -198,7 +198,7 @@ impl<'a> Composer<'a> {
             From::Column(name) => cell(0).map(|cell| (name.as_str(), self.fitted(cell))).into_iter().collect(),
             From::Text(pieces) => {
                 let text = cell(0).map(|cell| self.fitted(cell).text().into_owned());
-                text.and_then(|text| taken_apart(pieces, &text)).unwrap_or_default()
+                text.and_then(|text| taken_apart(pieces, &field.conversion, &text)).unwrap_or_default()
             }
             From::Value(_) | From::Expression(_) => Vec::new(),
         }
@@ -232,15 +232,14 @@ fn plain(text: &str) -> String {
 fn in_encoding(mapping: &Mapping, text: &str) -> String {
     match mapping.input.encoding.filter(|encoding| encoding.output_encoding() == *encoding) {
         None => text.to_owned(),
-        Some(encoding) => text
-            .chars()
-            .map(|c| if encoding.encode(c.encode_utf8(&mut [0; 4])).2 { '?' } else { c })
-            .collect(),
+        Some(encoding) => {
+            text.chars().map(|c| if encoding.encode(c.encode_utf8(&mut [0; 4])).2 { '?' } else { c }).collect()
+        }
     }
 }
 
 /// The columns that a text was made of, where the literals between them tell.
-fn taken_apart<'f>(pieces: &'f [Piece], text: &str) -> Option<Vec<(&'f str, Cell)>> {
+fn taken_apart<'f>(pieces: &'f [Piece], conversion: &Conversion, text: &str) -> Option<Vec<(&'f str, Cell)>> {
     let (mut rest, mut found) = (text, Vec::new());
     for (at, piece) in pieces.iter().enumerate() {
         match piece {
@@ -251,7 +250,7 @@ fn taken_apart<'f>(pieces: &'f [Piece], text: &str) -> Option<Vec<(&'f str, Cell
                     Some(Piece::Column(_)) => return None,
                     None => rest.len(),
                 };
-                found.push((name.as_str(), Cell::typed(&rest[..end])));
+                found.push((name.as_str(), conversion.outside(&rest[..end])));
                 rest = &rest[end..];
             }
         }
@@ -277,7 +276,8 @@ mod tests {
     fn a_text_is_taken_apart_where_literals_tell() {
         let pieces = [Piece::Column("A".into()), Piece::Literal("-".into()), Piece::Column("B".into())];
         let expected = vec![("A", Cell::typed("1")), ("B", Cell::typed("2-3"))];
-        assert_eq!(taken_apart(&pieces, "1-2-3"), Some(expected));
-        assert_eq!(taken_apart(&pieces, "12"), None);
+        let plain = Conversion::default();
+        assert_eq!(taken_apart(&pieces, &plain, "1-2-3"), Some(expected));
+        assert_eq!(taken_apart(&pieces, &plain, "12"), None);
     }
 }

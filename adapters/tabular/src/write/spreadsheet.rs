@@ -79,7 +79,8 @@ fn put(sheet: &mut Worksheet, row: u32, column: u16, cell: &Cell) -> Result<(), 
     let exact = match cell {
         Cell::Number(digits) => digits.parse::<f64>().ok().filter(|number| {
             let shown = format!("{number}").parse::<Amount>();
-            digits.bytes().filter(u8::is_ascii_digit).count() <= 15 && shown.is_ok_and(|s| digits.parse().ok() == Some(s))
+            digits.bytes().filter(u8::is_ascii_digit).count() <= 15
+                && shown.is_ok_and(|s| digits.parse().ok() == Some(s))
         }),
         _ => None,
     };
