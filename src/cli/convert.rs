@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let bar = progress(length);
     let mut input = BufReader::with_capacity(1 << 16, bar.wrap_read(input));
     let encode = EncodeContext { mappings: &mappings, generation: 1, instant: now() };
-    let written = Conversion { from: &**from, to: &**to, encoder, ctx, encode }.run(&mut input, &mut tally);
+    let written = Conversion { from: &*from, to: &*to, encoder, ctx, encode }.run(&mut input, &mut tally);
     bar.finish_and_clear();
     match written {
         Ok(()) => {}

@@ -57,7 +57,7 @@ fn new(args: &New) -> Outcome {
         return Err(Failure::usage(format!("{} is there already", out.display())));
     }
     let mappings = registry::mappings(args.mappings.as_deref())?;
-    let mut input = BufReader::new(open(Some(&args.from), &Limits::default())?);
+    let mut input = BufReader::new(open(Some(args.from.as_path()), &Limits::default())?);
     let terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
     let mut ask = |question: &Question| match question {
         Question::Institution if args.institution.is_some() => args.institution.clone(),

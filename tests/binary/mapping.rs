@@ -40,7 +40,6 @@ fn a_spreadsheet_is_drafted_checked_and_pushed() {
     assert!(back.contains("14.5.2025") && back.contains(CANARIES[0]), "{back}");
 
     site.configure(&format!("[mappings]\ndirectory = '{}'", site.path("mappings")));
-    run(&["doctor", "--config", &site.config()]).expect(1);
     let gateway = site.serve(&site.token("registrar", "registrar"));
     let pushed = gateway.push(&file, &["--from", "completions"]).expect(3);
     assert_eq!(pushed.out, "new: 6\n");

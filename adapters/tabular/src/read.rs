@@ -115,10 +115,10 @@ fn key_of(block: &Block, tree: &Value, ctx: &DecodeContext) -> Option<RecordKey>
 
 /// Fills a field of a record from a row.
 fn fill(field: &Field, key: bool, row: &Row, tree: &mut Value) -> Result<(), Fault> {
-    if let Some(when) = &field.when {
-        if !when.holds(row)? {
-            return Ok(());
-        }
+    if let Some(when) = &field.when
+        && !when.holds(row)?
+    {
+        return Ok(());
     }
     let mut cell = field.cell(row, key)?;
     if cell.is_empty() {

@@ -40,26 +40,26 @@ fn messy(rows: u32) -> Vec<u8> {
         sheet.write(row, 2, " Eeva ").expect("writes");
         sheet.write(row, 3, format!("TKJ-{}", n % 2)).expect("writes");
         sheet.write(row, 4, "Tietorakenteet ja äly").expect("writes");
-        match n % 1000 {
-            7 => drop(sheet.write(row, 5, "31.2.2025").expect("writes")),
-            8 => drop(sheet.write(row, 5, "keväällä").expect("writes")),
-            n if n % 2 == 0 => {
-                drop(sheet.write(row, 5, format!("{}.{}.2025", n % 28 + 1, n % 12 + 1)).expect("writes"))
-            }
-            _ => {
+        let day_cell = match n % 1000 {
+            7 => Some("31.2.2025".to_owned()),
+            8 => Some("keväällä".to_owned()),
+            _ if n % 2 == 0 => Some(format!("{}.{}.2025", n % 28 + 1, n % 12 + 1)),
+            _ => None,
+        };
+        match day_cell {
+            Some(text) => sheet.write(row, 5, text).map(|_| ()).expect("writes"),
+            None => {
                 let date = ExcelDateTime::from_ymd(2025, 5, 14).expect("a day");
-                sheet.write_datetime_with_format(row, 5, date, &day).expect("writes");
+                sheet.write_datetime_with_format(row, 5, date, &day).map(|_| ()).expect("writes");
             }
         }
         match n % 1000 {
-            9 => drop(sheet.write(row, 6, "5 op").expect("writes")),
-            n if n % 2 == 0 => drop(sheet.write(row, 6, "2,5").expect("writes")),
-            _ => drop(sheet.write(row, 6, 5).expect("writes")),
+            9 => sheet.write(row, 6, "5 op").map(|_| ()).expect("writes"),
+            _ if n % 2 == 0 => sheet.write(row, 6, "2,5").map(|_| ()).expect("writes"),
+            _ => sheet.write(row, 6, 5).map(|_| ()).expect("writes"),
         }
-        match n % 1000 {
-            11 => drop(sheet.write(row, 7, "kesken").expect("writes")),
-            n => drop(sheet.write(row, 7, ["5", "HYV", "3"][n as usize % 3]).expect("writes")),
-        }
+        let grade = if n % 1000 == 11 { "kesken" } else { ["5", "HYV", "3"][n as usize % 3] };
+        sheet.write(row, 7, grade).expect("writes");
         sheet.write(row, 8, "suomi").expect("writes");
     }
     book.save_to_buffer().expect("saves")

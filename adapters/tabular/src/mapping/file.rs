@@ -235,10 +235,10 @@ impl<'t> Reader<'t> {
         })?;
         let when = members.remove("when").map(|entry| self.expression(entry)).transpose()?;
         let body = members.remove("body");
-        if kind == RecordKind::Learner && !members.contains_key("learner") {
-            if let Some(id) = members.get("id").copied() {
-                members.insert("learner", id);
-            }
+        if let (RecordKind::Learner, false, Some(id)) =
+            (kind, members.contains_key("learner"), members.get("id").copied())
+        {
+            members.insert("learner", id);
         }
         let mut head = Vec::new();
         for (name, leaf) in HEAD {

@@ -224,6 +224,66 @@ fn number_cell(number: f64) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zip::write::SimpleFileOptions;
+
+    /// An OpenDocument with one sheet.
+    fn open_document(rows: &str) -> Vec<u8> {
+        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let manifest = "<manifest:manifest xmlns:manifest=\"urn:oasis:names:tc:opendocument:xmlns:manifest:1.0\"/>";
+        let content = format!(
+            "<office:document-content xmlns:office=\"urn:oasis:names:tc:opendocument:xmlns:office:1.0\" \
+             xmlns:table=\"urn:oasis:names:tc:opendocument:xmlns:table:1.0\" \
+             xmlns:text=\"urn:oasis:names:tc:opendocument:xmlns:text:1.0\"><office:body><office:spreadsheet>\
+             <table:table table:name=\"S\">{rows}</table:table></office:spreadsheet></office:body>\
+             </office:document-content>"
+        );
+        for (name, part) in [
+            ("mimetype", "application/vnd.oasis.opendocument.spreadsheet"),
+            ("META-INF/manifest.xml", manifest),
+            ("content.xml", content.as_str()),
+        ] {
+            archive
+                .start_file(name, SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored))
+                .expect("a part");
+            archive.write_all(part.as_bytes()).expect("written");
+        }
+        archive.finish().expect("finished").into_inner()
+    }
+
+    fn read_ods(document: &[u8]) -> Result<Vec<(u64, Vec<Cell>)>, Unreadable> {
+        assert_eq!(crate::source::table_format(document), crate::mapping::Format::Ods);
+        let mut found = Vec::new();
+        let mut put = |number, cells| {
+            found.push((number, cells));
+            Ok(())
+        };
+        ods(&mut &document[..], &Input::default(), &Limits::default(), &mut put)?;
+        Ok(found)
+    }
+
+    #[test]
+    fn an_open_document_is_read_and_its_repetitions_are_bounded() {
+        let cell = |inside: &str| format!("<table:table-cell {inside}</table:table-cell>");
+        let text = |text: &str| cell(&format!("office:value-type=\"string\"><text:p>{text}</text:p>"));
+        let day = cell("office:value-type=\"date\" office:date-value=\"2025-05-14\"><text:p>14.5.25</text:p>");
+        let rest = "<table:table-cell table:number-columns-repeated=\"16000\"/>";
+        let row = |cells: &str| format!("<table:table-row>{cells}{rest}</table:table-row>");
+        let empty = "<table:table-row table:number-rows-repeated=\"2\"><table:table-cell/></table:table-row>";
+        let document = open_document(&format!("{}{empty}{}", row(&text("Nimi")), row(&(text("a") + &day))));
+        let rows = read_ods(&document).expect("reads");
+        assert_eq!(rows.first().map(|(n, cells)| (*n, cells[0].clone())), Some((1, Cell::typed("Nimi"))));
+        let day = civil::date(2025, 5, 14);
+        assert_eq!(
+            rows.last().map(|(n, cells)| (*n, cells.clone())),
+            Some((4, vec![Cell::typed("a"), Cell::Day(day)]))
+        );
+        let bomb = format!(
+            "<table:table-row table:number-rows-repeated=\"1000000\">{}</table:table-row>",
+            cell("table:number-columns-repeated=\"16000\" office:value-type=\"string\"><text:p>x</text:p>")
+        );
+        let refused = read_ods(&open_document(&bomb)).expect_err("too many cells").to_string();
+        assert!(refused.contains("more than 4000000 cells"), "{refused}");
+    }
 
     #[test]
     fn numbers_are_those_a_spreadsheet_shows() {
