@@ -1,6 +1,6 @@
 //! `silta adapters`: what each adapter carries and what it loses.
 
-use super::convert::adapter;
+use super::convert::format;
 use super::{Exit, Outcome};
 use crate::registry;
 use clap::Parser;
@@ -9,7 +9,7 @@ use silta_adapter::adapter::Descriptor;
 /// Describe the adapters: what each carries and what it loses.
 #[derive(Debug, Parser)]
 pub(super) struct Args {
-    /// Print the documentation page of this adapter.
+    /// Print the documentation page of this adapter, or of a mapping file.
     #[arg(long, value_name = "NAME")]
     markdown: Option<String>,
 }
@@ -17,7 +17,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Outcome {
     let registry = registry::adapters();
     if let Some(name) = &args.markdown {
-        say!("{}", page(adapter(&registry, name)?.descriptor()).trim_end());
+        let adapter = format(&registry, name, &registry::mappings(None)?)?;
+        say!("{}", page(adapter.descriptor()).trim_end());
         return Ok(Exit::Clean);
     }
     for adapter in registry.iter() {

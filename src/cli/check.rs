@@ -1,6 +1,6 @@
 //! `silta check`: whether a document can be read without problems.
 
-use super::convert::{Tally, adapter, open, unreadable};
+use super::convert::{Tally, format, open, unreadable};
 use super::{Exit, Failure, Outcome};
 use crate::delivery::checks::day;
 use crate::env::{Clock, SystemClock};
@@ -17,20 +17,24 @@ use std::path::PathBuf;
 /// Check whether a document can be read without problems.
 #[derive(Debug, Parser)]
 pub(super) struct Args {
-    /// Format of the document, by a name that `silta adapters` lists.
+    /// Format of the document: a name that `silta adapters` lists, or a mapping file.
     #[arg(long)]
     from: String,
     /// Whose records these are, for formats that do not say.
     #[arg(long, default_value = "")]
     tenant: SmolStr,
+    /// Directory of code lists that replace the built-in ones, and of mapping files.
+    #[arg(long, value_name = "DIR")]
+    mappings: Option<PathBuf>,
     /// The document; `-` or nothing for standard input.
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let registry = registry::adapters();
-    let from = adapter(&registry, &args.from)?;
+    let mappings = registry::mappings(args.mappings.as_deref())?;
+    let formats = registry::adapters_and_files(args.mappings.as_deref(), &mappings)?;
+    let from = format(&formats, &args.from, &mappings)?;
     let decoder = from.decoder().ok_or_else(|| Failure::usage(format!("{} cannot be read", args.from)))?;
     let ctx = DecodeContext { tenant: args.tenant.clone(), source: SmolStr::default(), limits: Limits::default() };
     let mut input = BufReader::with_capacity(1 << 16, open(args.file.as_deref(), &ctx.limits)?);

@@ -13,6 +13,7 @@ use silta_adapter::adapter::{
     Stop, Unreadable,
 };
 use silta_adapter::fidelity::{Change, Loss};
+use silta_adapter::mapping::Mappings;
 use silta_adapter::problem::{Problem, Severity};
 use silta_adapter::record::{Record, RecordKey, RecordKind};
 use smol_str::SmolStr;
@@ -21,14 +22,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Convert a document from one format into another.
 #[derive(Debug, Parser)]
 pub(super) struct Args {
-    /// Format of the input, by a name that `silta adapters` lists.
+    /// Format of the input: a name that `silta adapters` lists, or a mapping file.
     #[arg(long)]
     from: String,
-    /// Format of the output, by a name that `silta adapters` lists.
+    /// Format of the output: a name that `silta adapters` lists, or a mapping file.
     #[arg(long)]
     to: String,
     /// Where to write what the output does not hold, one JSON object per line.
@@ -40,7 +42,7 @@ pub(super) struct Args {
     /// The register they come from, for formats that do not say.
     #[arg(long, default_value = "")]
     source: SmolStr,
-    /// Directory of mapping files that replace the built-in ones.
+    /// Directory of code lists that replace the built-in ones, and of mapping files.
     #[arg(long, value_name = "DIR")]
     mappings: Option<PathBuf>,
     /// The document; `-` or nothing for standard input.
@@ -49,11 +51,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let registry = registry::adapters();
-    let (from, to) = (adapter(&registry, &args.from)?, adapter(&registry, &args.to)?);
+    let mappings = registry::mappings(args.mappings.as_deref())?;
+    let formats = registry::adapters_and_files(args.mappings.as_deref(), &mappings)?;
+    let (from, to) = (format(&formats, &args.from, &mappings)?, format(&formats, &args.to, &mappings)?);
     let decoder = from.decoder().ok_or_else(|| Failure::usage(format!("{} cannot be read", args.from)))?;
     let encoder = to.encoder().ok_or_else(|| Failure::usage(format!("{} cannot be written", args.to)))?;
-    let mappings = registry::mappings(args.mappings.as_deref())?;
     let ctx = DecodeContext { tenant: args.tenant.clone(), source: args.source.clone(), limits: Limits::default() };
     let mut input = open(args.file.as_deref(), &ctx.limits)?;
     decoder.probe(&mut BufReader::with_capacity(1 << 16, &mut input), &ctx.limits).map_err(unreadable)?;
@@ -65,7 +67,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let bar = progress(length);
     let mut input = BufReader::with_capacity(1 << 16, bar.wrap_read(input));
     let encode = EncodeContext { mappings: &mappings, generation: 1, instant: now() };
-    let written = Conversion { from: &**from, to: &**to, encoder, ctx, encode }.run(&mut input, &mut tally);
+    let written = Conversion { from: &*from, to: &*to, encoder, ctx, encode }.run(&mut input, &mut tally);
     bar.finish_and_clear();
     match written {
         Ok(()) => {}
@@ -84,11 +86,19 @@ pub(super) fn now() -> jiff::Timestamp {
 }
 
 /// The adapter of a name given on the command line.
-pub(super) fn adapter<'a>(registry: &'a Registry, name: &str) -> Result<&'a std::sync::Arc<dyn Adapter>, Failure> {
+pub(super) fn adapter<'a>(registry: &'a Registry, name: &str) -> Result<&'a Arc<dyn Adapter>, Failure> {
     registry.get(name).ok_or_else(|| {
         let names: Vec<&str> = registry.iter().map(|a| a.descriptor().name).collect();
         Failure::usage(format!("there is no format {name}; there are {}", names.join(", ")))
     })
+}
+
+/// The adapter of a name given on the command line, or of a mapping file whose path is given instead.
+pub(super) fn format(registry: &Registry, name: &str, mappings: &Mappings) -> Result<Arc<dyn Adapter>, Failure> {
+    match name.ends_with(".toml") {
+        true => Ok(registry::mapping_file(Path::new(name), mappings)?),
+        false => adapter(registry, name).cloned(),
+    }
 }
 
 /// Opens the input for two readings; standard input is spooled to an unlinked private file.

@@ -56,13 +56,15 @@ async fn store(config: &Config) -> Result<String, Failure> {
 /// Opens every connection against a ledger in memory; nothing is sent.
 fn connections(config: &Config) -> Result<String, Failure> {
     let rng = Rng::from_system();
+    let directory = config.mappings.directory.as_deref();
+    let mappings = registry::mappings(directory)?;
     let parts = Parts {
         ledger: Arc::new(MemoryLedger::default()),
         vault: Arc::new(crate::vault::Vault::new(&rng.bytes(), rng.clone())?),
         clock: Arc::new(SystemClock),
         rng,
-        registry: registry::adapters(),
-        mappings: Arc::new(registry::mappings(config.mappings.directory.as_deref())?),
+        registry: registry::adapters_and_files(directory, &mappings)?,
+        mappings: Arc::new(mappings),
     };
     let gateway = Gateway::new(config.clone(), parts)?;
     Ok(format!(": {} open", gateway.connections.len()))

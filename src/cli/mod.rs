@@ -25,6 +25,7 @@ mod convert;
 mod demo;
 mod doctor;
 mod findings;
+mod mapping;
 mod migrate;
 mod open;
 mod push;
@@ -73,6 +74,9 @@ enum Command {
     Seal(seal::Args),
     /// Verify a sealed credential.
     Verify(verify::Args),
+    /// Draft and test mapping files for spreadsheets, JSON and XML.
+    #[command(subcommand)]
+    Mapping(mapping::Command),
     /// Push a document to a gateway.
     Push(push::Args),
     /// Show the connections of a gateway.
@@ -174,6 +178,7 @@ fn run(command: Command) -> Outcome {
         Command::Check(args) => check::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Schema(command) => schema::run(&command),
+        Command::Mapping(command) => mapping::run(&command),
         Command::Openapi => schema::openapi(),
         Command::Adapters(args) => adapters::run(&args),
         command => tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run_async(command)),
@@ -200,6 +205,7 @@ async fn run_async(command: Command) -> Outcome {
         | Command::Check(_)
         | Command::Verify(_)
         | Command::Schema(_)
+        | Command::Mapping(_)
         | Command::Openapi
         | Command::Adapters(_) => Err(Failure::usage("this command does not run here")),
     }

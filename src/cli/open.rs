@@ -82,7 +82,7 @@ pub(super) async fn gateway(config: Config) -> Result<(Arc<Gateway>, Store), Fai
         vault: Arc::new(vault),
         clock: store.clock(),
         rng,
-        registry: registry::adapters(),
+        registry: registry::adapters_and_files(config.mappings.directory.as_deref(), &mappings)?,
         mappings: Arc::new(mappings),
     };
     Ok((Arc::new(Gateway::new(config, parts)?), store))

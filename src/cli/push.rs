@@ -20,7 +20,7 @@ pub(super) struct Args {
     /// The register they come from.
     #[arg(long, default_value = "default")]
     source: String,
-    /// Format of the document: record or virta.
+    /// Format of the document: record, virta, or the name of a mapping file that the gateway has.
     #[arg(long, default_value = "record")]
     from: String,
     /// The document holds everything of these kinds: what is not in it is deleted.
@@ -39,7 +39,11 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: &Args) -> Outcome {
     let registry = registry::adapters();
-    let media_type = convert::adapter(&registry, &args.from)?.descriptor().media_types.first().copied();
+    let media_type = match registry.get(&args.from) {
+        Some(adapter) => adapter.descriptor().media_types.first().map(|media_type| (*media_type).to_owned()),
+        // Whether the gateway has such a mapping file it says itself.
+        None => Some(registry::media_type_of_file(&args.from)),
+    };
     let media_type = media_type.ok_or_else(|| Failure::usage(format!("{} cannot be pushed", args.from)))?;
     let file = convert::open(args.file.as_deref(), &Limits::default())?;
     let length = file.metadata()?.len();

@@ -6,6 +6,7 @@ mod cli;
 mod demo;
 mod listener;
 mod nodes;
+mod mapping;
 mod peers;
 mod process;
 mod seal;
