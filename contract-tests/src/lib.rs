@@ -1,5 +1,6 @@
 //! Shared helpers of the contract tests.
 
+pub mod shacl;
 pub mod tree;
 
 use std::path::PathBuf;

@@ -9,6 +9,7 @@ use crate::fidelity::{Loss, LossRule};
 use crate::mapping::Mappings;
 use crate::problem::Problem;
 use crate::record::{Identifier, Record, RecordKey, RecordKind};
+use crate::validate::Validate;
 use async_trait::async_trait;
 use smol_str::SmolStr;
 use std::io::{self, BufRead, Write};
@@ -27,6 +28,11 @@ pub trait Adapter: Send + Sync {
 
     /// Writes documents, if it can.
     fn encoder(&self) -> Option<&dyn Encode> {
+        None
+    }
+
+    /// Checks documents against official profiles, if it can.
+    fn validator(&self) -> Option<&dyn Validate> {
         None
     }
 

@@ -9,6 +9,7 @@
 //! | [`delivery`] | what a destination answered, and the table that says what the answer means |
 //! | [`problem`] | what went wrong, where, and who can fix it |
 //! | [`mapping`] | code lists and crosswalks read from `mappings/*.toml` |
+//! | [`validate`] | checking documents against the official rules of their format |
 //! | `conformance` | (feature `conformance`) record generators and the law as property tests |
 
 pub mod adapter;
@@ -20,5 +21,6 @@ pub mod fidelity;
 pub mod mapping;
 pub mod problem;
 pub mod record;
+pub mod validate;
 
 pub use smol_str::SmolStr;

@@ -20,6 +20,8 @@ pub mod hint {
     pub const OPEN_END: &str = "$open_end";
     /// Text: compared without surrounding white space.
     pub const TRIMMED: &str = "$trimmed";
+    /// An ISO 8601 duration: compared by how long it is.
+    pub const DURATION: &str = "$duration";
     /// Not compared.
     pub const IGNORED: &str = "$ignored";
     /// Namespaced extensions: those ending in `.document` are not compared.
@@ -28,6 +30,11 @@ pub mod hint {
     /// Serialises text that is compared without surrounding white space.
     pub fn trimmed<S: Serializer, T: Serialize + ?Sized>(value: &T, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_newtype_struct(TRIMMED, value)
+    }
+
+    /// Serialises a duration, or none.
+    pub fn duration<S: Serializer, T: Serialize + ?Sized>(value: &T, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_newtype_struct(DURATION, value)
     }
 
     /// Serialises a field that is not compared.
@@ -90,6 +97,7 @@ fn normalise(name: &str, value: Value) -> Value {
             text.truncate(10);
             if OPEN_ENDS.contains(&text.as_str()) { Value::Null } else { Value::String(text) }
         }
+        (hint::DURATION, Value::String(text)) => Value::String(super::duration::normal(text)),
         (hint::TRIMMED, Value::String(text)) => {
             Value::String(if text.trim().len() == text.len() { text } else { text.trim().to_owned() })
         }

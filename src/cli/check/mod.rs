@@ -1,4 +1,6 @@
-//! `silta check`: whether a document can be read without problems.
+//! `silta check`: whether a document can be read without problems, or is what a profile asks for.
+
+mod profile;
 
 use super::convert::{Tally, adapter, open, unreadable};
 use super::{Exit, Failure, Outcome};
@@ -11,24 +13,47 @@ use std::collections::BTreeMap;
 use std::io::BufReader;
 use std::path::PathBuf;
 
-/// Check whether a document can be read without problems.
+/// Check whether a document can be read without problems, or conforms to a profile.
 #[derive(Debug, Parser)]
 pub(super) struct Args {
-    /// Format of the document: record, virta or elm.
+    /// Format of the document; a profile of one format implies it.
+    #[arg(long, required_unless_present = "profile")]
+    from: Option<String>,
+    /// What it has to conform to: edc (European Digital Credential as published, 3.1), edc-3.2, or edc-upload (before
+    /// it is sealed).
     #[arg(long)]
-    from: String,
+    profile: Option<String>,
+    /// With a profile: print JSON.
+    #[arg(long, requires = "profile")]
+    json: bool,
+    /// The largest document a profile is checked on, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 15 << 20)]
+    max_size: usize,
     /// Whose records these are, for formats that do not say.
     #[arg(long, default_value = "")]
     tenant: SmolStr,
+    /// Directory of mapping files that replace the built-in ones.
+    #[arg(long, value_name = "DIR")]
+    mappings: Option<PathBuf>,
     /// The document; `-` or nothing for standard input.
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
+    match (&args.profile, &args.from) {
+        (Some(profile), _) => profile::run(profile, args),
+        (None, Some(from)) => read(from, args),
+        (None, None) => Err(Failure::usage("say --from or --profile")),
+    }
+}
+
+/// Reads a document and tells what it holds and what was not read.
+fn read(from: &str, args: &Args) -> Outcome {
     let registry = registry::adapters();
-    let from = adapter(&registry, &args.from)?;
-    let decoder = from.decoder().ok_or_else(|| Failure::usage(format!("{} cannot be read", args.from)))?;
+    let from = adapter(&registry, from)?;
+    let name = from.descriptor().name;
+    let decoder = from.decoder().ok_or_else(|| Failure::usage(format!("{name} cannot be read")))?;
     let ctx = DecodeContext { tenant: args.tenant.clone(), source: SmolStr::default(), limits: Limits::default() };
     let mut input = BufReader::with_capacity(1 << 16, open(args.file.as_deref(), &ctx.limits)?);
     let mut tally = Tally::default();
