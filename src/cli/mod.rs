@@ -29,11 +29,13 @@ mod migrate;
 mod open;
 mod push;
 mod reconcile;
+mod records;
 mod retry;
 mod route;
 mod sandbox;
 mod schema;
 mod serve;
+mod stack;
 mod status;
 mod token;
 
@@ -64,6 +66,8 @@ enum Command {
     Convert(convert::Args),
     /// Check whether a document can be read without problems.
     Check(check::Args),
+    /// Show how the attainments of a document add up, and what would be counted twice.
+    Stack(stack::Args),
     /// Push a document to a gateway.
     Push(push::Args),
     /// Show the connections of a gateway.
@@ -161,6 +165,7 @@ fn run(command: Command) -> Outcome {
     match command {
         Command::Convert(args) => convert::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Stack(args) => stack::run(&args),
         Command::Schema(command) => schema::run(&command),
         Command::Openapi => schema::openapi(),
         Command::Adapters(args) => adapters::run(&args),
@@ -182,9 +187,12 @@ async fn run_async(command: Command) -> Outcome {
         Command::Token(command) => token::run(&command).await,
         Command::Migrate(args) => migrate::run(&args).await,
         Command::Doctor(args) => doctor::run(&args).await,
-        Command::Convert(_) | Command::Check(_) | Command::Schema(_) | Command::Openapi | Command::Adapters(_) => {
-            Err(Failure::usage("this command does not run here"))
-        }
+        Command::Convert(_)
+        | Command::Check(_)
+        | Command::Stack(_)
+        | Command::Schema(_)
+        | Command::Openapi
+        | Command::Adapters(_) => Err(Failure::usage("this command does not run here")),
     }
 }
 

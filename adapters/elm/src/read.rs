@@ -9,7 +9,7 @@ use crate::{check, scan, terms};
 use serde_json::{Map, Value};
 use silta_adapter::adapter::{DecodeContext, Decoded, Limits, Reading, Sink, Unreadable};
 use silta_adapter::problem::Problem;
-use silta_adapter::record::{EndDate, Record, RecordKey};
+use silta_adapter::record::{Date, EndDate, Record, RecordKey};
 use std::collections::HashMap;
 use std::io::BufRead;
 use uuid::Uuid;
@@ -94,6 +94,8 @@ impl Reader<'_> {
                 format!("urn:uuid:{}", Uuid::new_v5(&Uuid::NAMESPACE_URL, &content))
             }
         };
+        let day = |name| value.get(name).and_then(Value::as_str)?.get(..10)?.parse::<Date>().ok();
+        let issued_on = day("issued").or_else(|| day("issuanceDate"));
         let mut node = Node::new(value, String::new(), self.unread);
         // About the document, not about the learner.
         for name in ["@context", "validFrom", "issuanceDate", "issued"] {
@@ -122,7 +124,7 @@ impl Reader<'_> {
         }) && claim.and_then(|claim| claim.get("type")).is_some_and(|t| t == "LearningAchievement");
         let expires_on = if about_one { node.date("validUntil").map(EndDate) } else { None };
         match node.node("credentialSubject") {
-            Some(subject) => claims::subject(self, subject, expires_on),
+            Some(subject) => claims::subject(self, subject, expires_on, issued_on),
             None => {
                 return Err(Problem::error("no_subject", "the credential has no subject")
                     .at("/credentialSubject")

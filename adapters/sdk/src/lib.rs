@@ -9,7 +9,9 @@
 //! | [`delivery`] | what a destination answered, and the table that says what the answer means |
 //! | [`problem`] | what went wrong, where, and who can fix it |
 //! | [`mapping`] | code lists and crosswalks read from `mappings/*.toml` |
+//! | [`stacking`] | how one learner's attainments add up |
 //! | [`validate`] | checking documents against the official rules of their format |
+//! | [`micro_credential`] | whether an attainment is documented as a micro-credential |
 //! | `conformance` | (feature `conformance`) record generators and the law as property tests |
 
 pub mod adapter;
@@ -19,8 +21,10 @@ pub mod conformance;
 pub mod delivery;
 pub mod fidelity;
 pub mod mapping;
+pub mod micro_credential;
 pub mod problem;
 pub mod record;
+pub mod stacking;
 pub mod validate;
 
 pub use smol_str::SmolStr;

@@ -55,6 +55,7 @@ const BUILTIN: &[(&str, &str)] = &[
     builtin!("learning-activity.toml"),
     builtin!("learning-opportunity.toml"),
     builtin!("learning-setting.toml"),
+    builtin!("mastery.toml"),
     builtin!("mode.toml"),
     builtin!("nqf.toml"),
     builtin!("skill-reuse-level.toml"),

@@ -1,5 +1,6 @@
 //! `silta check`: whether a document can be read without problems, or is what a profile asks for.
 
+mod micro_credential;
 mod profile;
 
 use super::convert::{Tally, adapter, open, unreadable};
@@ -16,11 +17,11 @@ use std::path::PathBuf;
 /// Check whether a document can be read without problems, or conforms to a profile.
 #[derive(Debug, Parser)]
 pub(super) struct Args {
-    /// Format of the document; a profile of one format implies it.
+    /// Format of the document; a profile implies it, or tries every one.
     #[arg(long, required_unless_present = "profile")]
     from: Option<String>,
-    /// What it has to conform to: edc (European Digital Credential as published, 3.1), edc-3.2, or edc-upload (before
-    /// it is sealed).
+    /// What it has to conform to: edc (European Digital Credential as published, 3.1), edc-3.2, edc-upload (before it
+    /// is sealed), or micro-credential (the elements of one, in the records of any format).
     #[arg(long)]
     profile: Option<String>,
     /// With a profile: print JSON.
@@ -42,6 +43,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Outcome {
     match (&args.profile, &args.from) {
+        (Some(profile), _) if profile == micro_credential::PROFILE => micro_credential::run(args),
         (Some(profile), _) => profile::run(profile, args),
         (None, Some(from)) => read(from, args),
         (None, None) => Err(Failure::usage("say --from or --profile")),

@@ -1,6 +1,6 @@
 //! Documents against the official profiles of their format.
 
-use super::Args;
+use super::{Args, micro_credential};
 use crate::cli::client::table;
 use crate::cli::convert::{open, unreadable};
 use crate::cli::{Exit, Failure, Outcome};
@@ -36,7 +36,8 @@ pub(super) fn run(profile: &str, args: &Args) -> Outcome {
 fn validator<'a>(registry: &'a Registry, profile: &str) -> Result<&'a dyn Validate, Failure> {
     let validators = || registry.iter().filter_map(|adapter| adapter.validator());
     validators().find(|validator| validator.profiles().contains(&profile)).ok_or_else(|| {
-        let profiles: Vec<&str> = validators().flat_map(|validator| validator.profiles().iter().copied()).collect();
+        let profiles = validators().flat_map(|validator| validator.profiles().iter().copied());
+        let profiles: Vec<&str> = profiles.chain([micro_credential::PROFILE]).collect();
         Failure::usage(format!("there is no profile {profile}; there are {}", profiles.join(", ")))
     })
 }

@@ -21,10 +21,17 @@ const GRADING_SCHEME: &str = "elm:gradingScheme";
 struct Around {
     learner: SmolStr,
     expires_on: Option<EndDate>,
+    /// The day the credential was issued: of a claim from elsewhere that names no day of awarding.
+    issued_on: Option<Date>,
 }
 
 /// The learner, if the credential holds a record of her, then its claims with their parts.
-pub(crate) fn subject(reader: &mut Reader<'_>, mut node: Node<'_>, expires_on: Option<EndDate>) {
+pub(crate) fn subject(
+    reader: &mut Reader<'_>,
+    mut node: Node<'_>,
+    expires_on: Option<EndDate>,
+    issued_on: Option<Date>,
+) {
     let claims = node.nodes("hasClaim");
     let (mut local, mut key) = (None, None);
     let mut learner = Learner::default();
@@ -50,7 +57,7 @@ pub(crate) fn subject(reader: &mut Reader<'_>, mut node: Node<'_>, expires_on: O
         reader.found.records.push(Record::current(key, local.clone(), Body::Learner(Box::new(learner))));
     }
     for (nth, claim) in claims.into_iter().enumerate() {
-        let around = Around { learner: local.clone(), expires_on };
+        let around = Around { learner: local.clone(), expires_on, issued_on };
         let name = format!("{}#claim-{}", reader.id, nth + 1);
         if claim.is("LearningAchievement") {
             reader.achievement(claim, &around, &name);
@@ -223,6 +230,9 @@ impl Reader<'_> {
             }
             None => own_identifier(&mut body, scheme, notation),
         });
+        if named.is_none() {
+            body.issued_on = body.issued_on.or(around.issued_on);
+        }
         body.title = node.texts("title");
         body.description = node.texts("description");
         body.additional_info = node.note("additionalNote");
@@ -259,7 +269,7 @@ impl Reader<'_> {
                 self.found.records.push(record);
             }
         }
-        let around = Around { learner: around.learner.clone(), expires_on: None };
+        let around = Around { learner: around.learner.clone(), expires_on: None, issued_on: None };
         let mut contained = Set::default();
         for (nth, mut part) in parts.into_iter().enumerate() {
             if !part.is("LearningAchievement") {
