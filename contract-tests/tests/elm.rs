@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use silta_adapter::adapter::{Decode, DecodeContext, Decoded, Encode, EncodeContext, Limits, Reading, Unreadable};
 use silta_adapter::conformance::{Vocabulary, any_learner, check_law, check_reading};
 use silta_adapter::mapping::Mappings;
+use silta_adapter::micro_credential::{Part, Standing, assess, wholes};
 use silta_adapter::problem::{Problem, Severity};
 use silta_adapter::record::{Body, Coded, LearnerKey, Record, RecordKey, RecordKind};
 use silta_elm::{Elm, check};
@@ -372,6 +373,30 @@ fn official_samples_are_written_back_whole_and_conform() {
             assert!(report.conforms, "{name}: {errors:#?}");
         }
         assert!(written.len() <= document.len(), "{name}: {} bytes became {}", document.len(), written.len());
+    }
+}
+
+#[test]
+fn the_annex_1_samples_lack_quality_assurance() {
+    let Some(cases) = shared_dir("cases/elm") else { return };
+    for (name, lacking) in [
+        ("elm-support-2025/AA-Annex1-MC-signed.jsonld", &["M11"][..]),
+        // Its type of assessment is of a list of its own.
+        ("Sample-MC-Annex1-signed.jsonld", &["M9", "M11"]),
+    ] {
+        let (records, ..) = decode(&Elm, &sample(&cases, name)).expect(name);
+        let learner = records.iter().find_map(|record| match &record.body {
+            Some(Body::Learner(learner)) => Some(&**learner),
+            _ => None,
+        });
+        let judged = wholes(&records).find_map(|record| assess(record, learner, &MAPPINGS)).expect("an attainment");
+        let found: Vec<&str> = judged
+            .elements
+            .iter()
+            .filter(|element| element.part == Part::Mandatory && element.standing != Standing::Present)
+            .map(|element| element.id)
+            .collect();
+        assert_eq!((found.as_slice(), judged.complete), (lacking, false), "{name}");
     }
 }
 

@@ -39,6 +39,7 @@ const BUILTIN: &[(&str, &str)] = &[
     builtin!("education-credit.toml"),
     builtin!("elm-atu.toml"),
     builtin!("elm-content-encoding.toml"),
+    builtin!("elm-context.toml"),
     builtin!("elm-currency.toml"),
     builtin!("elm-entitlement.toml"),
     builtin!("elm-entitlement-status.toml"),

@@ -195,7 +195,10 @@ impl<'a> Graph<'a> {
                 Some(Term { name, values: Values::Type, .. }) => names.push(*name),
                 _ => match TABLES.name(text).filter(|_| text.contains(':')) {
                     Some(name) => names.push(name),
-                    None => self.unknown(place, "type", text, TABLES.knows(text, true)),
+                    None => {
+                        let place = self.place(place, "type", None);
+                        self.unknown(place, "type", text, TABLES.knows(text, true));
+                    }
                 },
             }
         }

@@ -75,6 +75,17 @@ pub(crate) fn has_contexts(value: &Map<String, Value>) -> bool {
     contexts.len() == terms::CONTEXTS.len() && terms::CONTEXTS.iter().all(|c| contexts.contains(c))
 }
 
+/// True if the contexts are those two by other addresses.
+fn has_known_contexts(value: &Map<String, Value>, mappings: &Mappings) -> bool {
+    let list = mappings.list("elm-context");
+    let known = |context| match list.meaning("iri", context) {
+        Some(code) => code.value.as_str(),
+        None => context,
+    };
+    let contexts: Vec<&str> = strings(value, "@context").into_iter().map(known).collect();
+    contexts.len() == terms::CONTEXTS.len() && terms::CONTEXTS.iter().all(|c| contexts.contains(c))
+}
+
 /// True if a document says that it is a European Digital Credential.
 pub(crate) fn has_types(value: &Map<String, Value>) -> bool {
     let types = strings(value, "type");
@@ -82,13 +93,18 @@ pub(crate) fn has_types(value: &Map<String, Value>) -> bool {
 }
 
 /// The shapes a credential asks for, and what is wrong with its contexts and types: with those wrong nothing in it
-/// means what it seems to.
-pub(super) fn envelope(value: &Map<String, Value>, prefix: &str, mappings: &Mappings) -> (SmolStr, Vec<Finding>) {
+/// means what it seems to. Wrapped for upload it may leave its contexts to the issuer.
+pub(super) fn envelope(value: &Map<String, Value>, at: &str, mappings: &Mappings) -> (SmolStr, Vec<Finding>) {
     let mut findings = Vec::new();
     let mut find = |rule, severity, member: &str, message: &str| {
-        findings.push(super::reading(rule, severity, format!("{prefix}/{member}"), message));
+        findings.push(super::reading(rule, severity, format!("{at}/{member}"), message));
     };
-    if !has_contexts(value) {
+    if at == "/credential" && !value.contains_key("@context") {
+        find("contexts_left_out", Severity::Warning, "@context", "whoever seals it has to add the two contexts");
+    } else if !has_contexts(value) && has_known_contexts(value, mappings) {
+        let message = "an address of the context from its development, which readers need not know";
+        find("development_context", Severity::Warning, "@context", message);
+    } else if !has_contexts(value) {
         let message = "a credential has exactly the two contexts of EDC v3; under others nothing in it is checked";
         find("wrong_context", Severity::Error, "@context", message);
     }
