@@ -106,7 +106,7 @@ pub fn documents(
 ) -> Result<(), Unreadable> {
     scan::values(input, limits, |bytes, line| {
         let document = scan::object(bytes, line)?;
-        each(check(document, edition, limits, mappings)?, line);
+        each(check(document, edition, limits, mappings).map_err(Unreadable::Malformed)?, line);
         Ok(())
     })
 }
@@ -120,7 +120,7 @@ pub fn check(
     edition: Edition,
     limits: &Limits,
     mappings: &Mappings,
-) -> Result<Report, Problem> {
+) -> Result<Report, Box<Problem>> {
     let document = reading::enclosed(document, limits)?;
     Ok(credential(&document.credential, edition, document.at, mappings))
 }

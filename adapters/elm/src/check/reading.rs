@@ -27,13 +27,13 @@ pub(crate) struct Enclosed {
 ///
 /// # Errors
 /// If it is sealed and its payload is not JSON or nests too deep.
-pub(crate) fn enclosed(mut document: Map<String, Value>, limits: &Limits) -> Result<Enclosed, Problem> {
+pub(crate) fn enclosed(mut document: Map<String, Value>, limits: &Limits) -> Result<Enclosed, Box<Problem>> {
     if let (Some(Value::String(payload)), true) = (document.get("payload"), document.contains_key("signatures")) {
         let credential: Map<String, Value> = serde_json::from_str(payload)
             .map_err(|_| Problem::error("not_json", "the sealed payload is no JSON object").at("/payload"))?;
         if depth(&credential) > limits.depth {
             let problem = Problem::error("too_deep", "the sealed payload is nested deeper than allowed");
-            return Err(problem.at("/payload"));
+            return Err(problem.at("/payload").into());
         }
         return Ok(Enclosed { credential, at: "/payload", beside: Map::new() });
     }
