@@ -1,6 +1,7 @@
 //! Shared helpers of the contract tests.
 
 pub mod pki;
+pub mod shacl;
 pub mod tree;
 
 use std::path::PathBuf;

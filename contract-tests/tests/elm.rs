@@ -1,39 +1,27 @@
 //! The ELM adapter against the Commission's shapes and samples.
 #![expect(clippy::expect_used, reason = "a test ends with what broke it")]
 
+use contract_tests::shacl::{self, Question};
 use contract_tests::{files, shared_dir};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use silta_adapter::adapter::{Decode, DecodeContext, Decoded, Encode, EncodeContext, Limits, Reading, Unreadable};
-use silta_adapter::conformance::{Vocabulary, any_learner, check_law};
+use silta_adapter::conformance::{Vocabulary, any_learner, check_law, check_reading};
 use silta_adapter::mapping::Mappings;
+use silta_adapter::micro_credential::{Part, Standing, assess, wholes};
 use silta_adapter::problem::{Problem, Severity};
 use silta_adapter::record::{Body, Coded, LearnerKey, Record, RecordKey, RecordKind};
-use silta_elm::Elm;
+use silta_elm::{Elm, check};
 use silta_virta::Virta;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 /// Learners generated for the shapes to judge.
 const GENERATED: usize = 40;
 
 static MAPPINGS: LazyLock<Mappings> = LazyLock::new(|| Mappings::builtin().expect("the built-in mappings read"));
-
-/// A Python with the validator, or `None` after saying loudly that it is missing; under CI missing is a failure.
-fn python() -> Option<PathBuf> {
-    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/python");
-    let path = std::env::var_os("SILTA_PYTHON").map_or_else(default, PathBuf::from);
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "no python in $SILTA_PYTHON: required under CI");
-    eprintln!("\n*** SKIPPED: there is no python in $SILTA_PYTHON; the shapes are not asked ***\n");
-    None
-}
 
 fn decode(adapter: &dyn Decode, document: &[u8]) -> Result<(Vec<Record>, Vec<Problem>, Reading), Unreadable> {
     let ctx = DecodeContext { tenant: "uni".into(), source: "sis".into(), limits: Limits::default() };
@@ -72,32 +60,21 @@ fn credentials(records: &[Record]) -> (Vec<u8>, Vec<Refused>) {
 }
 
 /// The verdicts of the upload shapes on credentials, one per line; `None` if the tools are missing.
-fn verdicts(ndjson: Vec<u8>) -> Option<Vec<Value>> {
-    let (schemas, python) = (shared_dir("schemas/elm")?, python()?);
-    let upload = schemas.join("issuer-upload-2.2.2");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("shacl.py");
-    let mut child = Command::new(python)
-        .arg(script)
-        .args([&upload, &schemas])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("python starts");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    let writer = std::thread::spawn(move || stdin.write_all(&ndjson));
-    let output = child.wait_with_output().expect("python ends");
-    writer.join().expect("no panic").expect("python reads everything");
-    assert!(output.status.success(), "the validator failed");
-    let lines = String::from_utf8(output.stdout).expect("UTF-8");
-    Some(lines.lines().map(|line| serde_json::from_str(line).expect("a verdict")).collect())
+fn verdicts(ndjson: &[u8]) -> Option<Vec<Value>> {
+    let lines = ndjson.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+    let question = |line| Question {
+        edition: "upload".into(),
+        shapes: "generic-full".into(),
+        credential: serde_json::from_slice(line).expect("a credential"),
+    };
+    shacl::verdicts(&lines.map(question).collect::<Vec<_>>())
 }
 
 /// Asserts that every credential conforms, and that each really was looked at.
-fn assert_conform(ndjson: Vec<u8>) {
+fn assert_conform(ndjson: &[u8]) {
     let documents: Vec<Vec<u8>> = ndjson.split_inclusive(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
     assert!(!documents.is_empty());
     let Some(verdicts) = verdicts(ndjson) else { return };
-    assert_eq!(verdicts.len(), documents.len());
     let failed: Vec<String> = verdicts
         .iter()
         .zip(&documents)
@@ -197,7 +174,7 @@ fn synthetic() -> Vec<Record> {
 fn records_of_every_kind_conform_to_the_upload_shapes() {
     let (documents, refused) = credentials(&synthetic());
     assert_eq!((refused.len(), documents.iter().filter(|b| **b == b'\n').count()), (0, 3));
-    assert_conform(documents);
+    assert_conform(&documents);
 }
 
 #[test]
@@ -210,7 +187,7 @@ fn the_validator_sees_what_is_wrong() {
         .iter()
         .map(|(from, to)| credential.replace(&format!("\"{from}\""), &format!("\"{to}\"")) + "\n")
         .collect();
-    let Some(verdicts) = verdicts(broken.into_bytes()) else { return };
+    let Some(verdicts) = verdicts(broken.as_bytes()) else { return };
     assert!(verdicts.iter().all(|verdict| verdict["conforms"] == false), "{verdicts:?}");
 }
 
@@ -244,7 +221,7 @@ fn whatever_records_say_conforms_to_the_upload_shapes() {
         let records = learners.new_tree(&mut runner).expect("generates").current();
         credentials(&records).0
     });
-    assert_conform(documents.collect());
+    assert_conform(&documents.collect::<Vec<u8>>());
 }
 
 /// The records of all readable documents of the national store, by document and learner.
@@ -281,7 +258,7 @@ fn what_the_national_store_holds_conforms_to_the_upload_shapes() {
     eprintln!("{attainments} attainments in credentials");
     // XX is VIRTA's own code for none of the institutions it knows.
     assert_eq!(unknown.iter().collect::<Vec<_>>(), ["XX"]);
-    assert_conform(documents);
+    assert_conform(&documents);
 }
 
 fn awarding_body(record: &Record) -> Option<&Coded> {
@@ -368,10 +345,102 @@ fn official_samples_are_read() {
             count(|b| matches!(b, Body::Activity(_))),
         ];
         assert_eq!(counts, expected, "{name}: {problems:?}");
-        assert!(problems.iter().all(|p| p.severity == Severity::Warning), "{name}: {problems:?}");
+        let errors: Vec<&str> =
+            problems.iter().filter(|p| p.severity == Severity::Error).map(|p| p.code.as_str()).collect();
+        // Of one sample a key is spelt with a Greek letter.
+        let misspelt: &[&str] = if name == "credential-sample.jsonld" { &["unknown_term"] } else { &[] };
+        assert_eq!(errors, misspelt, "{name}: {problems:?}");
         let known = |path: &String| path.starts_with("/credentialSubject/hasClaim/title");
         assert!(!reading.unread.is_empty() && !reading.unread.iter().any(known), "{name}: {:?}", reading.unread);
     }
+}
+
+#[test]
+fn official_samples_are_written_back_whole_and_conform() {
+    let Some(cases) = shared_dir("cases/elm") else { return };
+    for (name, [learners, attainments, activities]) in SAMPLES {
+        let document = sample(&cases, name);
+        let outcome = check_reading(&Elm, &MAPPINGS, &document).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(outcome.refused, 0, "{name}");
+        let (records, ..) = decode(&Elm, &document).expect(name);
+        assert_eq!(records.len(), learners + attainments + activities);
+        let (written, refused) = credentials(&records);
+        assert!(refused.is_empty(), "{name}: {refused:?}");
+        for line in written.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+            let credential = serde_json::from_slice(line).expect("an object");
+            let report = check::check(credential, check::Edition::Upload, &Limits::default(), &MAPPINGS).expect(name);
+            let errors: Vec<_> = report.findings.iter().filter(|finding| finding.is_error()).collect();
+            assert!(report.conforms, "{name}: {errors:#?}");
+        }
+        assert!(written.len() <= document.len(), "{name}: {} bytes became {}", document.len(), written.len());
+    }
+}
+
+#[test]
+fn the_annex_1_samples_lack_quality_assurance() {
+    let Some(cases) = shared_dir("cases/elm") else { return };
+    for (name, lacking) in [
+        ("elm-support-2025/AA-Annex1-MC-signed.jsonld", &["M11"][..]),
+        // Its type of assessment is of a list of its own.
+        ("Sample-MC-Annex1-signed.jsonld", &["M9", "M11"]),
+    ] {
+        let (records, ..) = decode(&Elm, &sample(&cases, name)).expect(name);
+        let learner = records.iter().find_map(|record| match &record.body {
+            Some(Body::Learner(learner)) => Some(&**learner),
+            _ => None,
+        });
+        let judged = wholes(&records).find_map(|record| assess(record, learner, &MAPPINGS)).expect("an attainment");
+        let found: Vec<&str> = judged
+            .elements
+            .iter()
+            .filter(|element| element.part == Part::Mandatory && element.standing != Standing::Present)
+            .map(|element| element.id)
+            .collect();
+        assert_eq!((found.as_slice(), judged.complete), (lacking, false), "{name}");
+    }
+}
+
+#[test]
+fn an_image_is_stored_once_and_a_long_transcript_is_small() {
+    let Some(cases) = shared_dir("cases/elm") else { return };
+    let (records, ..) =
+        decode(&Elm, &sample(&cases, "elm-support-2025/Sample-TranscriptOfRecords-signed.jsonld")).expect("readable");
+    let text = String::from_utf8(credentials(&records).0).expect("UTF-8");
+    let mut images: Vec<&str> =
+        text.split("\"content\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let all = images.len();
+    images.sort_unstable();
+    images.dedup();
+    assert!(all > 0 && all == images.len(), "{all} images, {} different ones", images.len());
+
+    let parts: Vec<Value> = (0..30).map(|n| json!({"id": format!("C{n}"), "ects": "5"})).collect();
+    let mut records = vec![
+        synthetic().remove(0),
+        record(
+            "attainment",
+            "D",
+            body(json!({"title": [{"lang": "fi", "value": "Opintosuoritusote"}], "parts": parts})),
+        ),
+    ];
+    let course = record(
+        "attainment",
+        "C",
+        body(
+            json!({"title": [{"lang": "fi", "value": "Tietorakenteet"}, {"lang": "en", "value": "Data structures"}], "code": "CS.210",
+            "credits": {"ects": "5"}, "completed_on": "2025-05-14", "language": {"scheme": "virta:kieli", "value": "fi"},
+            "grade": {"scale": {"code": {"scheme": "virta:arvosana", "value": "Viisiportainen"}}, "value": "4"},
+            "modes": [concept("learning-assessment", "e92d221e4d")], "fields_of_study": [{"field": concept("isced-f", "0613")}],
+            "learning_outcome_summary": [{"lang": "en", "value": "Chooses data structures that fit the problem."}]}),
+        ),
+    );
+    records.extend((0..30).map(|n| {
+        let mut course = course.clone();
+        course.head.key.id = format!("C{n}").into();
+        course
+    }));
+    let (document, refused) = credentials(&records);
+    assert!(refused.is_empty() && document.len() < 150_000, "{} bytes", document.len());
+    eprintln!("a transcript with 30 parts has {} bytes", document.len());
 }
 
 #[test]

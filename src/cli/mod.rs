@@ -30,12 +30,14 @@ mod migrate;
 mod open;
 mod push;
 mod reconcile;
+mod records;
 mod retry;
 mod route;
 mod sandbox;
 mod schema;
 mod seal;
 mod serve;
+mod stack;
 mod status;
 mod token;
 mod worker;
@@ -77,6 +79,8 @@ enum Command {
     /// Draft and test mapping files for spreadsheets, JSON and XML.
     #[command(subcommand)]
     Mapping(mapping::Command),
+    /// Show how the attainments of a document add up, and what would be counted twice.
+    Stack(stack::Args),
     /// Push a document to a gateway.
     Push(push::Args),
     /// Show the connections of a gateway.
@@ -177,6 +181,7 @@ fn run(command: Command) -> Outcome {
         Command::Convert(args) => convert::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Stack(args) => stack::run(&args),
         Command::Schema(command) => schema::run(&command),
         Command::Mapping(command) => mapping::run(&command),
         Command::Openapi => schema::openapi(),
@@ -204,6 +209,7 @@ async fn run_async(command: Command) -> Outcome {
         Command::Convert(_)
         | Command::Check(_)
         | Command::Verify(_)
+        | Command::Stack(_)
         | Command::Schema(_)
         | Command::Mapping(_)
         | Command::Openapi

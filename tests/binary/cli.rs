@@ -128,6 +128,45 @@ fn an_unknown_code_in_a_well_formed_document_costs_no_other_record() {
 }
 
 #[test]
+fn credentials_are_checked_against_profiles() {
+    let credential = convert("record", "elm", format!("{}{}", learner(), attainment("A")).as_bytes()).out;
+    assert_eq!(credential.lines().count(), 1);
+    let upload = fed(&["check", "--profile", "edc-upload", "--json"], credential.as_bytes()).expect(0);
+    let reports: serde_json::Value = serde_json::from_str(&upload.out).expect("JSON");
+    assert_eq!((&reports[0]["conforms"], &reports[0]["official"]), (&true.into(), &true.into()));
+    let published = fed(&["check", "--profile", "edc"], credential.as_bytes()).expect(1);
+    assert!(published.out.contains("/displayParameter/individualDisplay"), "{}", published.out);
+    let misspelt = credential.replacen("\"specifiedBy\"", "\"specifiedBye\"", 1);
+    let told = fed(&["check", "--profile", "edc-upload"], misspelt.as_bytes()).expect(1);
+    assert!(told.out.contains("/credentialSubject/hasClaim/specifiedBye"), "{}", told.out);
+    fed(&["check", "--profile", "edc"], b"").expect(1);
+    fed(&["check", "--profile", "edc"], b"{").expect(1);
+    fed(&["check", "--profile", "edc", "--max-size", "100"], credential.as_bytes()).expect(1);
+    fed(&["check", "--profile", "edition"], credential.as_bytes()).expect(2);
+}
+
+#[test]
+fn micro_credentials_and_stacks_are_shown_for_any_format() {
+    let whole = attainment("W").replacen(
+        "\"code\":\"C\"",
+        "\"code\":\"W\",\"parts\":[{\"id\":\"A\",\"ects\":\"2\"},{\"id\":\"gone\"}]",
+        1,
+    );
+    let document = format!("{}{whole}{}", learner(), attainment("A"));
+    let judged = fed(&["check", "--profile", "micro-credential", "--json"], document.as_bytes()).expect(1);
+    let judged: serde_json::Value = serde_json::from_str(&judged.out).expect("JSON");
+    assert_eq!((judged.as_array().map(Vec::len), judged[0]["elements"].as_array().map(Vec::len)), (Some(1), Some(22)));
+    let credential = convert("record", "elm", document.as_bytes()).out;
+    let table = fed(&["check", "--profile", "micro-credential", "--from", "elm"], credential.as_bytes()).expect(1);
+    assert!(table.out.contains("quality assurance"), "{}", table.out);
+    let stack = fed(&["stack", "--json", "--from", "record"], document.as_bytes()).expect(3);
+    let stack: serde_json::Value = serde_json::from_str(&stack.out).expect("JSON");
+    assert_eq!((&stack[0]["total"], &stack[0]["wholes"][0]["remaining"]), (&"5".into(), &"3".into()));
+    fed(&["stack", "--from", "paper"], b"").expect(2);
+    fed(&["stack"], b"neither").expect(2);
+}
+
+#[test]
 fn wrong_usage_is_told_apart_from_what_cannot_be_done() {
     for args in [
         &[][..],

@@ -1,7 +1,5 @@
 //! A writer of compact JSON that keeps the commas.
 
-use std::ops::Range;
-
 /// JSON being written.
 #[derive(Default)]
 pub(crate) struct Json {
@@ -70,9 +68,14 @@ impl Json {
         self
     }
 
-    /// Repeats what was written before.
-    pub(crate) fn again(&mut self, range: Range<usize>) -> &mut Self {
-        self.out.extend_from_within(range);
+    /// What was written before, or elsewhere.
+    pub(crate) fn raw(&mut self, written: &[u8]) -> &mut Self {
+        self.out.extend_from_slice(written);
         self
+    }
+
+    /// What was written from a position on.
+    pub(crate) fn since(&self, start: usize) -> &[u8] {
+        &self.out[start..]
     }
 }

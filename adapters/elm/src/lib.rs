@@ -12,14 +12,18 @@
 //! | `scan` | single JSON values out of a stream, within bounds |
 //! | `node` | a JSON-LD node that reports what was not read of it |
 //! | `read` | credentials back into records |
+//! | `rest` | what a record has no field for, kept as it was |
+//! | `check` | whether a credential is what the Commission's shapes, contexts and code lists ask for |
 //! | `terms` | the fixed IRIs and the gateway's own identifier schemes |
 
+pub mod check;
 mod compose;
 mod json;
 mod losses;
 mod node;
 mod project;
 mod read;
+mod rest;
 mod scan;
 mod terms;
 mod write;
@@ -29,8 +33,10 @@ use silta_adapter::adapter::{
     Limits, NotWritten, Reading, Sink, Unreadable, Withdraw,
 };
 use silta_adapter::fidelity::Loss;
+use silta_adapter::mapping::Mappings;
 use silta_adapter::problem::Problem;
 use silta_adapter::record::{Record, RecordKind};
+use silta_adapter::validate::{Reports, Validate};
 use std::io::{self, BufRead, Write};
 
 /// The ELM adapter.
@@ -60,6 +66,28 @@ impl Adapter for Elm {
     }
     fn encoder(&self) -> Option<&dyn Encode> {
         Some(self)
+    }
+    fn validator(&self) -> Option<&dyn Validate> {
+        Some(self)
+    }
+}
+
+impl Validate for Elm {
+    fn profiles(&self) -> &'static [&'static str] {
+        &["edc", "edc-3.2", "edc-upload"]
+    }
+
+    fn validate(
+        &self,
+        input: &mut dyn BufRead,
+        profile: &str,
+        limits: &Limits,
+        mappings: &Mappings,
+        each: &mut Reports<'_>,
+    ) -> Result<(), Unreadable> {
+        let unknown = || Problem::error("unknown_profile", "there is no such profile of credentials");
+        let edition = check::Edition::of_profile(profile).ok_or_else(unknown)?;
+        check::documents(input, edition, limits, mappings, each)
     }
 }
 

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use crate::terms::UNDETERMINED;
+use crate::{check, rest};
 
 /// Paths that were not read, each once, up to a bound.
 #[derive(Debug)]
@@ -73,6 +74,35 @@ impl<'u> Node<'u> {
         }
     }
 
+    /// Takes everything that is left and that the contexts know, but id and type, to be kept as it is.
+    pub(crate) fn rest(mut self) -> Map<String, Value> {
+        let members = std::mem::take(&mut self.members);
+        let (kept, unread): (Vec<_>, Vec<_>) = members
+            .into_iter()
+            .filter(|(name, _)| name != "id" && name != "type")
+            .partition(|(name, _)| check::is_term(name));
+        unread.iter().for_each(|(name, _)| self.skip(name));
+        kept.into_iter().filter_map(|(name, value)| Some((name, rest::portable(value)?))).collect()
+    }
+
+    /// Takes a member's first node and leaves the others.
+    pub(crate) fn first(&mut self, name: &str) -> Option<Node<'u>> {
+        let mut values = self.values(name);
+        let is_node = matches!(values.first(), Some(Value::Object(_)));
+        let first = is_node.then(|| values.remove(0));
+        self.put_back(name, values);
+        match first {
+            Some(Value::Object(members)) => Some(Node::new(members, format!("{}/{name}", self.path), self.unread)),
+            _ => None,
+        }
+    }
+
+    fn put_back(&mut self, name: &str, values: Vec<Value>) {
+        if !values.is_empty() {
+            self.members.insert(name.to_owned(), Value::Array(values));
+        }
+    }
+
     fn skip(&self, name: &str) {
         self.unread.add(format!("{}/{name}", self.path));
     }
@@ -82,6 +112,15 @@ impl<'u> Node<'u> {
         if self.members.get(name).is_some_and(|value| Some(value) == known) {
             self.take(name);
         }
+    }
+
+    /// Takes a member that is a node known already: of nodes with one id all mentions say the same.
+    pub(crate) fn repeats(&mut self, name: &str, known: Option<&Value>) {
+        let id = |value: Option<&Value>| value.and_then(|value| value.get("id")?.as_str().map(str::to_owned));
+        if id(known).is_some_and(|known| id(self.get(name)) == Some(known)) {
+            self.take(name);
+        }
+        self.expect(name, known);
     }
 
     /// Takes a member's values: an array's elements, or the one value.
@@ -221,18 +260,17 @@ impl<'u> Node<'u> {
         first
     }
 
-    /// Takes the identifiers that `read` knows, told by scheme and notation; the others are not read.
+    /// Takes the identifiers that `read` knows, told by scheme and notation, and leaves the others.
     pub(crate) fn identifiers(&mut self, mut read: impl FnMut(&str, &str) -> bool) {
-        for mut identifier in self.nodes("identifier") {
-            let known = {
-                let text = |name| identifier.get(name).and_then(Value::as_str).unwrap_or_default();
-                read(text("schemeName"), text("notation"))
-            };
-            if known {
-                identifier.take("schemeName");
-                identifier.take("notation");
-            }
-        }
+        let mut identifiers = self.values("identifier");
+        identifiers.retain(|identifier| {
+            let text = |name| identifier.get(name).and_then(Value::as_str).unwrap_or_default();
+            let plain = identifier.as_object().is_some_and(|members| {
+                members.keys().all(|name| matches!(name.as_str(), "id" | "type" | "schemeName" | "notation"))
+            });
+            !(plain && read(text("schemeName"), text("notation")))
+        });
+        self.put_back("identifier", identifiers);
     }
 }
 

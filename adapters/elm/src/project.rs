@@ -2,7 +2,8 @@
 
 use crate::compose::{self, Claim, is_partial};
 use crate::losses::Losses;
-use crate::terms::{self, ESCO_SKILLS, Meaning, ORGANISATION, OWN, UNDETERMINED, meaning};
+use crate::rest::{self, Section};
+use crate::terms::{self, Meaning, ORGANISATION, OWN, UNDETERMINED, meaning};
 use silta_adapter::adapter::{EncodeContext, Refusal};
 use silta_adapter::canonical;
 use silta_adapter::fidelity::Loss;
@@ -10,8 +11,11 @@ use silta_adapter::mapping::CodeList;
 use silta_adapter::problem::{Fixer, Problem, Severity};
 use silta_adapter::record::{
     Accreditation, Activity, Assessment, Attainment, Body, Coded, Duration, Extensions, FieldShare, Head, Learner,
-    LearningOutcome, Record, Set, Text, Texts,
+    LearningOutcome, Record, RecordKind, Set, Text, Texts,
 };
+
+/// Lists beside which the shapes allow anybody's own.
+const OPEN: [&str; 4] = ["assessment", "learning-activity", "learning-opportunity", "mode"];
 
 /// An item as the format holds it.
 pub(crate) struct Projection<'a> {
@@ -78,7 +82,8 @@ impl<'c> Projector<'_, 'c> {
             // Checked before: nothing else is a member of an item.
             Body::StudyRight(_) | Body::Enrolment(_) | Body::MobilityPeriod(_) => {}
         }
-        self.extensions(body.extensions_mut());
+        let kind = body.kind();
+        self.extensions(body.extensions_mut(), kind);
         body
     }
 
@@ -107,14 +112,13 @@ impl<'c> Projector<'_, 'c> {
         }
         self.texts(&mut a.description, "/body/description");
         self.duration(&mut a.workload);
-        self.awarding_body(a.awarding_body.as_ref());
+        self.awarding_body(a.awarding_body.as_ref(), None, &a.extensions);
         self.code(&mut a.activity_type, "learning-activity", "/body/activity_type");
         self.codes(&mut a.modes, "mode", "/body/modes");
         self.code(&mut a.language, "language", "/body/language");
     }
 
     fn attainment(&mut self, a: &mut Attainment, nested: bool) {
-        self.awarding_body(a.awarding_body.as_ref());
         self.title(a);
         self.texts(&mut a.description, "/body/description");
         self.texts(&mut a.additional_info, "/body/additional_info");
@@ -136,7 +140,11 @@ impl<'c> Projector<'_, 'c> {
             }
         }
         self.duration(&mut a.workload);
-        self.losses.drop(&mut a.country, "/body/country", "country");
+        if a.awarding_body.as_ref().is_some_and(|body| body.scheme == ORGANISATION) {
+            self.losses.drop(&mut a.country, "/body/country", "country");
+        }
+        self.code(&mut a.country, "country", "/body/country");
+        self.awarding_body(a.awarding_body.as_ref(), a.country.as_ref(), &a.extensions);
         self.losses.drop_all(&mut a.organisations, "/body/organisations", "organisations");
         self.losses.drop(&mut a.research, "/body/research", "research");
         self.code(&mut a.achievement_type, "learning-opportunity", "/body/achievement_type");
@@ -197,7 +205,7 @@ impl<'c> Projector<'_, 'c> {
             self.texts(&mut outcome.title, &format!("{path}/title"));
             self.texts(&mut outcome.description, &format!("{path}/description"));
             keep(&mut outcome.skills, |nth, skill| {
-                let fits = terms::is_iri(&skill.value) && (skill.scheme == ESCO_SKILLS || terms::is_iri(&skill.scheme));
+                let fits = terms::is_concept(skill);
                 if !fits {
                     self.losses.dropped(format!("{path}/skills/{nth}"), "unmapped_code");
                 }
@@ -256,9 +264,12 @@ impl<'c> Projector<'_, 'c> {
         });
     }
 
-    fn awarding_body(&mut self, body: Option<&Coded>) {
+    /// An awarding body is known by the facts about it, or the record says its name and country.
+    fn awarding_body(&mut self, body: Option<&Coded>, country: Option<&Coded>, extensions: &Extensions) {
+        let located = country.is_some() || Section::of(extensions, rest::AWARDING_BODY).has("location");
         match body {
-            Some(b) if b.scheme == ORGANISATION && self.ctx.mappings.institutions.get(&b.value).is_some() => {}
+            Some(b) if terms::institution(b, self.ctx.mappings).is_some() => {}
+            Some(b) if b.scheme != ORGANISATION && !b.label.is_empty() && located => {}
             Some(b) => {
                 let message =
                     format!("the awarding body {} of {} is not among the known institutions", b.value, b.scheme);
@@ -278,9 +289,11 @@ impl<'c> Projector<'_, 'c> {
         }
     }
 
-    fn extensions(&mut self, extensions: &mut Extensions) {
+    fn extensions(&mut self, extensions: &mut Extensions, kind: RecordKind) {
         for (namespace, value) in std::mem::take(&mut extensions.0) {
-            if !namespace.ends_with(".document") && !canonical::of(&value).is_null() {
+            if namespace == rest::NAMESPACE && rest::is_sound(&value, kind) {
+                extensions.0.insert(namespace, value);
+            } else if !namespace.ends_with(".document") && !canonical::of(&value).is_null() {
                 let segment = namespace.replace('~', "~0").replace('/', "~1");
                 self.losses.dropped(format!("/body/extensions/{segment}"), "extensions");
             }
@@ -310,6 +323,9 @@ impl<'c> Projector<'_, 'c> {
     }
 
     fn code(&mut self, code: &mut Option<Coded>, list: &str, path: &str) {
+        if OPEN.contains(&list) && code.as_ref().is_some_and(terms::is_concept) {
+            return;
+        }
         let list = self.list(list);
         if code.as_mut().is_some_and(|c| !self.take_code(c, list, path, "")) {
             *code = None;
@@ -317,8 +333,11 @@ impl<'c> Projector<'_, 'c> {
     }
 
     fn codes(&mut self, codes: &mut Set<Coded>, list: &str, path: &str) {
+        let open = OPEN.contains(&list);
         let list = self.list(list);
-        keep(codes, |nth, code| self.take_code(code, list, &format!("{path}/{nth}"), ""));
+        keep(codes, |nth, code| {
+            (open && terms::is_concept(code)) || self.take_code(code, list, &format!("{path}/{nth}"), "")
+        });
     }
 
     /// Turns a code into the list's; false if that cannot be, which drops what stands at `path`.

@@ -1,6 +1,7 @@
 //! Single JSON values out of a stream, within bounds: values after each other, one per line, or the elements of one
 //! array. Memory holds one value at a time.
 
+use serde_json::{Map, Value};
 use silta_adapter::adapter::{Limits, Unreadable};
 use silta_adapter::problem::Problem;
 use std::io::BufRead;
@@ -39,6 +40,15 @@ pub(crate) fn values(
         }
         input.consume(length);
     }
+}
+
+/// The object a value is.
+pub(crate) fn object(bytes: &[u8], start: u64) -> Result<Map<String, Value>, Unreadable> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        // The parser counts lines from the start of the value; its own text could quote the document.
+        let line = start + (error.line() as u64).saturating_sub(1);
+        Problem::error("not_json", "the input is not well-formed JSON").on_line(line).into()
+    })
 }
 
 #[derive(Clone, Copy, PartialEq)]

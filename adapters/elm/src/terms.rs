@@ -1,7 +1,7 @@
 //! Fixed IRIs of the format, and the schemes under which the gateway's own keys and codes travel as identifiers.
 
-use silta_adapter::mapping::CodeList;
-use silta_adapter::record::Coded;
+use silta_adapter::mapping::{CodeList, Institution, Mappings};
+use silta_adapter::record::{Attainment, Coded};
 
 /// The two contexts every credential has.
 pub(crate) const CONTEXTS: [&str; 2] =
@@ -29,6 +29,11 @@ pub(crate) const CATEGORY: &str = "virta:opintosuorituslaji";
 pub(crate) const DEGREE: &str = "1";
 /// Its value for a partial attainment that is not counted.
 pub(crate) const PARTIAL: &str = "3";
+
+/// The scheme of an awarding body known by its name alone.
+pub(crate) const LEGAL_NAME: &str = "elm:legalName";
+/// The type of a specification with a level.
+pub(crate) const QUALIFICATION: &str = "Qualification";
 
 /// What every scheme of the gateway's own starts with.
 pub(crate) const OWN: &str = "urn:silta:";
@@ -61,6 +66,11 @@ pub(crate) const COMPETENCE: &str = "urn:silta:competence:";
 /// See [`CATEGORY_CODE`].
 pub(crate) const CLASSIFICATION: &str = "urn:silta:classification:";
 
+/// The institution an awarding body is, if its facts are known.
+pub(crate) fn institution<'m>(body: &Coded, mappings: &'m Mappings) -> Option<&'m Institution> {
+    if body.scheme == ORGANISATION { mappings.institutions.get(&body.value) } else { None }
+}
+
 /// A code as a value of a list of the format.
 pub(crate) enum Meaning {
     /// It is one already.
@@ -82,12 +92,27 @@ pub(crate) fn meaning(list: &CodeList, code: &Coded) -> Meaning {
     }
 }
 
+/// A degree, or what says something that only qualifications can hold.
+pub(crate) fn is_qualification(a: &Attainment) -> bool {
+    a.category.as_ref().is_some_and(|c| c.scheme == CATEGORY && c.value == DEGREE)
+        || a.eqf_level.is_some()
+        || !a.nqf_levels.is_empty()
+        || !a.quality_assurance.is_empty()
+        || a.stackability.as_ref().is_some_and(|s| s.partial.is_some())
+        || a.achievement_type.as_ref().is_some_and(|t| t.value == SHORT_PROGRAMME)
+}
+
 /// True for an absolute IRI that every reader takes.
 pub(crate) fn is_iri(text: &str) -> bool {
     let rest = ["http://", "https://", "urn:"].iter().find_map(|scheme| text.strip_prefix(scheme));
     rest.is_some_and(|rest| {
         !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"{}|\\^`[]".contains(&b))
     })
+}
+
+/// True for a code that is a concept of some scheme, both named by IRIs.
+pub(crate) fn is_concept(code: &Coded) -> bool {
+    is_iri(&code.scheme) && is_iri(&code.value)
 }
 
 /// True for a language tag of BCP 47's shape.

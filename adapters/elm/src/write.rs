@@ -1,15 +1,16 @@
 //! A projection as a credential: EDC v3 compacted JSON-LD, written straight into bytes.
 
 mod claim;
+mod kept;
 
 use crate::json::Json;
 use crate::project::Projection;
+use crate::rest::{self, Section};
 use crate::terms::{self, UNDETERMINED};
 use silta_adapter::adapter::EncodeContext;
 use silta_adapter::mapping::{CodeList, Institution};
 use silta_adapter::record::{Body, Coded, Date, Head, Learner, RecordKey, Text, Texts};
 use smol_str::SmolStr;
-use std::collections::HashMap;
 use std::ops::Range;
 use uuid::Uuid;
 
@@ -23,7 +24,8 @@ pub(crate) fn credential(projection: &Projection<'_>, ctx: &EncodeContext<'_>) -
         ctx,
         projection,
         counts: Vec::new(),
-        organisations: HashMap::new(),
+        organisations: Vec::new(),
+        images: Vec::new(),
     };
     writer.credential();
     writer.json.into_bytes()
@@ -41,9 +43,28 @@ struct Writer<'a, 'c> {
     ctx: &'a EncodeContext<'c>,
     projection: &'a Projection<'a>,
     /// How many nodes of a kind there are already.
-    counts: Vec<(&'static str, u32)>,
-    /// Where an organisation was written first: every other mention repeats it byte for byte, id and all.
-    organisations: HashMap<SmolStr, Range<usize>>,
+    counts: Vec<(SmolStr, u32)>,
+    /// Organisations written before: every other mention repeats them, id and all, but for their images.
+    organisations: Vec<(AwardingBody<'a>, Vec<u8>)>,
+    /// Images written before, each with the place it was written at. They are stored once.
+    images: Vec<Image<'a>>,
+}
+
+/// All that tells awarding bodies apart.
+#[derive(PartialEq)]
+struct AwardingBody<'a> {
+    scheme: &'a str,
+    value: &'a str,
+    country: Option<&'a str>,
+    rest: Section<'a>,
+}
+
+/// An image that was written.
+struct Image<'a> {
+    content: &'a str,
+    /// A mention of it by its id.
+    mention: String,
+    place: Range<usize>,
 }
 
 impl<'a, 'c> Writer<'a, 'c> {
@@ -51,20 +72,26 @@ impl<'a, 'c> Writer<'a, 'c> {
         self.ctx.mappings.list(name)
     }
 
-    /// Starts a node of its own id and type.
-    fn node(&mut self, kind: &'static str, node_type: &str) {
-        let number = match self.counts.iter_mut().find(|(k, _)| *k == kind) {
+    /// Starts a node of its own id and type; its number.
+    fn node(&mut self, kind: &str, node_type: &str) -> u32 {
+        let number = self.number(kind);
+        self.json.open(b'{').key("id").plain(format_args!("urn:epass:{kind}:{number}"));
+        self.json.key("type").string(node_type);
+        number
+    }
+
+    /// The next number of a kind of node.
+    fn number(&mut self, kind: &str) -> u32 {
+        match self.counts.iter_mut().find(|(k, _)| *k == kind) {
             Some((_, count)) => {
                 *count += 1;
                 *count
             }
             None => {
-                self.counts.push((kind, 1));
+                self.counts.push((kind.into(), 1));
                 1
             }
-        };
-        self.json.open(b'{').key("id").plain(format_args!("urn:epass:{kind}:{number}"));
-        self.json.key("type").string(node_type);
+        }
     }
 
     fn end(&mut self) {
@@ -93,6 +120,21 @@ impl<'a, 'c> Writer<'a, 'c> {
             self.json.key(lang.as_deref().unwrap_or(UNDETERMINED)).string(value);
         }
         self.json.close(b'}');
+    }
+
+    /// A label is not compared, so what a language map cannot hold of it is left out.
+    fn unique_texts(&mut self, name: &str, label: &Texts) {
+        let mut texts = Texts::default();
+        for text in label {
+            let lang = text.lang.clone().filter(|lang| terms::is_language(lang));
+            let same = |t: &Text| {
+                t.lang.as_deref().unwrap_or_default().eq_ignore_ascii_case(lang.as_deref().unwrap_or_default())
+            };
+            if !texts.iter().any(same) {
+                texts.0.push(Text { lang, value: text.value.clone() });
+            }
+        }
+        self.texts(name, &texts);
     }
 
     /// Text of which nobody says the language.
@@ -131,16 +173,33 @@ impl<'a, 'c> Writer<'a, 'c> {
         self.json.close(b'}');
     }
 
+    /// A value of somebody's own list, with the label it came with.
+    fn own_concept(&mut self, code: &Coded) {
+        self.json.open(b'{').key("id").string(&code.value).key("type").string("Concept");
+        self.json.key("inScheme").open(b'{').key("id").string(&code.scheme);
+        self.json.key("type").string("ConceptScheme").close(b'}');
+        self.unique_texts("prefLabel", &code.label);
+        self.json.close(b'}');
+    }
+
+    fn coded(&mut self, code: &Coded, list: &CodeList) {
+        if code.scheme == list.scheme.as_str() {
+            self.concept(&code.value, &code.scheme, list);
+        } else {
+            self.own_concept(code);
+        }
+    }
+
     fn code(&mut self, name: &str, code: Option<&Coded>, list: &str) {
         if let Some(code) = code {
             self.json.key(name);
-            self.concept(&code.value, &code.scheme, self.list(list));
+            self.coded(code, self.list(list));
         }
     }
 
     fn codes<'s>(&mut self, name: &str, codes: impl IntoIterator<Item = &'s Coded>, list: &str) {
         let list = self.list(list);
-        self.array(name, codes, |w, code| w.concept(&code.value, &code.scheme, list));
+        self.array(name, codes, |w, code| w.coded(code, list));
     }
 
     fn identifier(&mut self, scheme: &str, rest: &str, notation: &str) {
@@ -180,17 +239,18 @@ impl<'a, 'c> Writer<'a, 'c> {
             let instant = self.ctx.instant.strftime("%Y-%m-%dT%H:%M:%SZ");
             self.json.key(name).plain(format_args!("{instant}"));
         }
-        let (title, awarding_body) = match body {
+        let (title, awarding_body, country) = match body {
             Body::Attainment(a) => {
                 self.date("validUntil", a.expires_on.map(|end| end.0));
-                (&a.title, &a.awarding_body)
+                (&a.title, &a.awarding_body, a.country.as_ref())
             }
-            Body::Activity(a) => (&a.title, &a.awarding_body),
+            Body::Activity(a) => (&a.title, &a.awarding_body, None),
             _ => return,
         };
         self.display(title);
         self.json.key("issuer");
-        self.organisation(awarding_body.as_ref());
+        let rest = Section::of(body.extensions(), rest::AWARDING_BODY);
+        self.organisation(awarding_body.as_ref(), country, rest);
         self.json.key("credentialSubject");
         self.person(head);
         self.end();
@@ -229,10 +289,12 @@ impl<'a, 'c> Writer<'a, 'c> {
             for (_, i) in learner.identifiers.iter().enumerate().filter(|(nth, _)| Some(*nth) != national) {
                 self.identifier(&i.scheme, "", &i.value);
             }
+            self.elements(Section::of(&learner.extensions, rest::PERSON).values("identifier"));
         }
         self.json.close(b']');
         if let Some((_, learner)) = learner {
             self.particulars(learner, national);
+            self.rest(Section::of(&learner.extensions, rest::PERSON), &["identifier", "contactPoint"]);
         }
         let root = &self.projection.root;
         self.json.key("hasClaim");
@@ -240,7 +302,7 @@ impl<'a, 'c> Writer<'a, 'c> {
         self.end();
     }
 
-    fn particulars(&mut self, learner: &Learner, national: Option<usize>) {
+    fn particulars(&mut self, learner: &'a Learner, national: Option<usize>) {
         for (name, value) in [
             ("givenName", &learner.given_names),
             ("familyName", &learner.family_name),
@@ -262,39 +324,68 @@ impl<'a, 'c> Writer<'a, 'c> {
             self.end();
         }
         self.codes("citizenshipCountry", &learner.citizenships, "country");
-        if let Some(email) = &learner.email {
-            self.json.key("contactPoint");
-            self.node("contactPoint", "ContactPoint");
-            self.json.key("emailAddress").open(b'{').key("id").plain(format_args!("mailto:{email}"));
-            self.json.key("type").string("Mailbox").close(b'}');
-            self.end();
-        }
+        let contacts = Section::of(&learner.extensions, rest::PERSON);
+        self.joined("contactPoint", learner.email.is_some(), contacts, |w| {
+            w.node("contactPoint", "ContactPoint");
+            if let Some(email) = &learner.email {
+                w.json.key("emailAddress").open(b'{').key("id").plain(format_args!("mailto:{email}"));
+                w.json.key("type").string("Mailbox").close(b'}');
+            }
+            w.end();
+        });
     }
 
-    fn organisation(&mut self, code: Option<&Coded>) {
-        // The projection refused what is unknown.
-        let Some(institution) = code.and_then(|c| self.ctx.mappings.institutions.get(&c.value)) else { return };
-        if let Some(range) = self.organisations.get(&institution.code) {
-            self.json.again(range.clone());
+    /// An awarding body: a known institution by the facts about it, another by what the record says of it.
+    fn organisation(&mut self, code: Option<&'a Coded>, country: Option<&'a Coded>, rest: Section<'a>) {
+        // The projection refused what cannot be written.
+        let Some(code) = code else { return };
+        let country = country.map(|country| country.value.as_str());
+        let body = AwardingBody { scheme: &code.scheme, value: &code.value, country, rest };
+        if let Some((_, written)) = self.organisations.iter().find(|(known, _)| *known == body) {
+            self.json.raw(written);
             return;
         }
         let start = self.json.position();
-        self.institution(institution);
-        self.organisations.insert(institution.code.clone(), start..self.json.position());
+        match terms::institution(code, self.ctx.mappings) {
+            Some(institution) => self.institution(institution, rest),
+            None => self.other_body(code, country, rest),
+        }
+        let written = self.without_images(start);
+        self.organisations.push((body, written));
     }
 
-    fn institution(&mut self, institution: &Institution) {
+    fn other_body(&mut self, code: &Coded, country: Option<&str>, rest: Section<'a>) {
+        self.node("org", "Organisation");
+        self.unique_texts("legalName", &code.label);
+        self.joined("identifier", code.scheme != terms::LEGAL_NAME, rest, |w| {
+            w.node("identifier", "Identifier");
+            w.json.key("notation").string(&code.value).key("schemeName").string(&code.scheme);
+            w.end();
+        });
+        if !rest.has("location") {
+            self.location(country);
+        }
+        self.rest(rest, &["identifier"]);
+        self.end();
+    }
+
+    fn institution(&mut self, institution: &Institution, rest: Section<'a>) {
         self.node("org", "Organisation");
         self.json.key("legalName").open(b'{');
         for (lang, name) in &institution.name {
             self.json.key(lang).string(name);
         }
-        self.json.close(b'}').key("identifier");
-        self.node("identifier", "Identifier");
-        self.json.key("notation").string(&institution.code).key("schemeName").string(terms::ORGANISATION);
-        self.end();
+        self.json.close(b'}');
+        self.joined("identifier", true, rest, |w| {
+            w.node("identifier", "Identifier");
+            w.json.key("notation").string(&institution.code).key("schemeName").string(terms::ORGANISATION);
+            w.end();
+        });
         let country = self.list("country").meaning("iso-3166-1-alpha-2", &institution.country);
-        self.location(country.map(|country| country.value.as_str()));
+        if !rest.has("location") {
+            self.location(country.map(|country| country.value.as_str()));
+        }
+        self.rest(rest, &["identifier"]);
         self.end();
     }
 

@@ -307,8 +307,39 @@ fn what_is_no_credential_is_refused_with_its_place() {
         assert_eq!((records.len(), problems[0].code.as_str()), (0, code));
         assert!(problems[0].path.is_some() && problems[0].line == Some(1), "{code}");
     }
-    let (records, _, unread) = decode(credential.replace("creditPoint\":", "creditPoints\":").as_bytes());
-    assert_eq!((records.len(), unread), (1, vec!["/credentialSubject/hasClaim/specifiedBy/creditPoints".to_owned()]));
+    let (records, problems, unread) = decode(credential.replace("creditPoint\":", "creditPoints\":").as_bytes());
+    let misspelt = "/credentialSubject/hasClaim/specifiedBy/creditPoints";
+    assert_eq!((records.len(), unread), (1, vec![misspelt.to_owned()]));
+    assert_eq!((problems[0].code.as_str(), problems[0].path.as_deref()), ("unknown_term", Some(misspelt)));
+}
+
+#[test]
+fn what_a_record_has_no_field_for_is_kept_and_written_again() {
+    let extension = json!({
+        "claim": {"entitlesTo": {"type": "LearningEntitlement", "title": {"en": "Practice"}},
+            "identifier": [{"type": "Identifier", "notation": "7", "schemeName": "Certificate"}]},
+        "awardingProcess": {"awardingBody": [{"type": "Organisation", "legalName": {"en": "The other university"}}]},
+        "awardingBody": {"logo": {"type": "MediaObject", "content": "aW1hZ2U="}},
+        "specification": {"maximumDuration": "P1M", "type": "Qualification"},
+        "activity": {"title": {"en": "Course"}, "directedBy": {"type": "Organisation", "logo": {"type": "MediaObject", "content": "aW1hZ2U="}}},
+    });
+    let grade = json!({"scale": {"code": {"scheme": "virta:arvosana", "value": "Viisiportainen"}}, "value": "4"});
+    let mut abroad = course(
+        "A",
+        json!({"grade": grade, "extensions": {"elm": extension}, "country": {"scheme": "virta:maa", "value": "752"},
+        "awarding_body": {"scheme": "http://example.org/ids", "value": "U1", "label": [{"lang": "sv", "value": "Universitetet"}]}}),
+    );
+    assert_eq!(lawful(std::slice::from_ref(&abroad)), ["mapped_code /body/country"]);
+    let text = String::from_utf8(encode(std::slice::from_ref(&abroad)).expect("encodes").document).expect("UTF-8");
+    assert_eq!(text.matches("aW1hZ2U=").count(), 1, "an image is stored once");
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    let claim = &document["credentialSubject"]["hasClaim"];
+    assert_eq!(claim["awardedBy"]["awardingBody"].as_array().map(Vec::len), Some(2), "a joint award");
+    assert_eq!(claim["specifiedBy"]["type"], "Qualification");
+
+    let Some(silta_adapter::record::Body::Attainment(a)) = &mut abroad.body else { panic!("an attainment") };
+    a.extensions.set("elm", &json!({"claim": {"misspelt": 1}}));
+    assert_eq!(lawful(&[abroad]), ["extensions /body/extensions/elm", "mapped_code /body/country"]);
 }
 
 #[test]

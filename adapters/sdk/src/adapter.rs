@@ -11,6 +11,7 @@ use crate::mapping::Mappings;
 use crate::problem::Problem;
 use crate::record::{Identifier, Record, RecordKey, RecordKind};
 use crate::report::Reports;
+use crate::validate::Validate;
 use async_trait::async_trait;
 use smol_str::SmolStr;
 use std::io::{self, BufRead, Write};
@@ -34,6 +35,11 @@ pub trait Adapter: Send + Sync {
 
     /// Tells what is lacking in records for its format, if it can.
     fn checker(&self) -> Option<&dyn Check> {
+        None
+    }
+
+    /// Checks documents against official profiles, if it can.
+    fn validator(&self) -> Option<&dyn Validate> {
         None
     }
 

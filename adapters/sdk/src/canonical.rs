@@ -8,6 +8,7 @@
 //! A digest is an index, not the truth: it is tagged with the [`FORM`] it was made under, and where forms differ the
 //! contents are compared instead, so a new form makes neither a version nor a debt.
 
+mod duration;
 mod form;
 
 use crate::record::Record;

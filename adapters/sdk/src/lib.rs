@@ -14,6 +14,9 @@
 //! | [`identity`] | identifiers of learners: which can be right, and when two are the same |
 //! | [`json`] | single JSON objects out of a stream, within bounds |
 //! | [`mapping`] | code lists and crosswalks read from `mappings/*.toml` |
+//! | [`stacking`] | how one learner's attainments add up |
+//! | [`validate`] | checking documents against the official rules of their format |
+//! | [`micro_credential`] | whether an attainment is documented as a micro-credential |
 //! | `conformance` | (feature `conformance`) record generators and the law as property tests |
 
 pub mod adapter;
@@ -26,9 +29,12 @@ pub mod fidelity;
 pub mod identity;
 pub mod json;
 pub mod mapping;
+pub mod micro_credential;
 pub mod problem;
 pub mod record;
 pub mod report;
 pub mod seal;
+pub mod stacking;
+pub mod validate;
 
 pub use smol_str::SmolStr;

@@ -41,6 +41,17 @@ const BUILTIN: &[(&str, &str)] = &[
     builtin!("credential.toml"),
     builtin!("crosswalks.toml"),
     builtin!("education-credit.toml"),
+    builtin!("elm-atu.toml"),
+    builtin!("elm-content-encoding.toml"),
+    builtin!("elm-context.toml"),
+    builtin!("elm-currency.toml"),
+    builtin!("elm-entitlement.toml"),
+    builtin!("elm-entitlement-status.toml"),
+    builtin!("elm-file-type.toml"),
+    builtin!("elm-learning-schedule.toml"),
+    builtin!("elm-schema.toml"),
+    builtin!("elm-skill-type.toml"),
+    builtin!("elm-target-group.toml"),
     builtin!("eqf.toml"),
     builtin!("grade-words.toml"),
     builtin!("grades.toml"),
@@ -55,6 +66,7 @@ const BUILTIN: &[(&str, &str)] = &[
     builtin!("learning-activity.toml"),
     builtin!("learning-opportunity.toml"),
     builtin!("learning-setting.toml"),
+    builtin!("mastery.toml"),
     builtin!("mode.toml"),
     builtin!("nqf.toml"),
     builtin!("skill-reuse-level.toml"),
@@ -107,6 +119,11 @@ impl Mappings {
     pub fn list(&self, name: &str) -> &CodeList {
         static EMPTY: std::sync::LazyLock<CodeList> = std::sync::LazyLock::new(CodeList::default);
         self.lists.get(name).unwrap_or(&EMPTY)
+    }
+
+    /// The code list of a scheme, if there is one.
+    pub fn list_of(&self, scheme: &str) -> Option<&CodeList> {
+        self.lists.values().find(|list| list.scheme == scheme)
     }
 }
 
@@ -303,18 +320,28 @@ pub struct CodeList {
     codes: Vec<Code>,
     by_value: HashMap<SmolStr, usize>,
     by_alias: HashMap<SmolStr, usize>,
+    base: SmolStr,
+    members: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CodeListFile {
     scheme: SmolStr,
+    #[serde(default)]
     code: Vec<Code>,
+    /// What every member starts with.
+    #[serde(default)]
+    base: SmolStr,
+    /// Further values that are in the list and need no label: what follows `base`, separated by white space.
+    #[serde(default)]
+    members: String,
 }
 
 impl CodeList {
     fn index(file: CodeListFile) -> Result<Self, String> {
-        let mut list = Self { scheme: file.scheme, ..Self::default() };
+        let members = file.members.split_whitespace().fold(String::from(" "), |all, member| all + member + " ");
+        let mut list = Self { scheme: file.scheme, base: file.base, members, ..Self::default() };
         for (at, code) in file.code.iter().enumerate() {
             if list.by_value.insert(code.value.clone(), at).is_some() {
                 return Err(format!("the value {} is there twice", code.value));
@@ -332,6 +359,12 @@ impl CodeList {
     /// The entry with this value.
     pub fn get(&self, value: &str) -> Option<&Code> {
         self.by_value.get(value).map(|at| &self.codes[*at])
+    }
+
+    /// True if the value is in the list, be it without an entry.
+    pub fn contains(&self, value: &str) -> bool {
+        let member = |rest: &str| !rest.contains(' ') && self.members.contains(&[" ", rest, " "].concat());
+        self.by_value.contains_key(value) || value.strip_prefix(self.base.as_str()).is_some_and(member)
     }
 
     /// The entry that a code of another scheme means.

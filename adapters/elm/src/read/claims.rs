@@ -2,6 +2,7 @@
 
 use crate::node::Node;
 use crate::read::Reader;
+use crate::rest::{self, Rest};
 use crate::terms::{self, CATEGORY_CODE, CLASSIFICATION, COMPETENCE, CYCLE, EDUCATION, GRADE, MASTERY, RECORD, SCALE};
 use serde_json::Value;
 use silta_adapter::canonical;
@@ -13,8 +14,6 @@ use silta_adapter::record::{
 };
 use smol_str::{SmolStr, ToSmolStr, format_smolstr};
 
-/// The scheme of an awarding body known by its name alone.
-const LEGAL_NAME: &str = "elm:legalName";
 /// The scheme of a grading scheme known by its title alone.
 const GRADING_SCHEME: &str = "elm:gradingScheme";
 
@@ -22,10 +21,17 @@ const GRADING_SCHEME: &str = "elm:gradingScheme";
 struct Around {
     learner: SmolStr,
     expires_on: Option<EndDate>,
+    /// The day the credential was issued: of a claim from elsewhere that names no day of awarding.
+    issued_on: Option<Date>,
 }
 
 /// The learner, if the credential holds a record of her, then its claims with their parts.
-pub(crate) fn subject(reader: &mut Reader<'_>, mut node: Node<'_>, expires_on: Option<EndDate>) {
+pub(crate) fn subject(
+    reader: &mut Reader<'_>,
+    mut node: Node<'_>,
+    expires_on: Option<EndDate>,
+    issued_on: Option<Date>,
+) {
     let claims = node.nodes("hasClaim");
     let (mut local, mut key) = (None, None);
     let mut learner = Learner::default();
@@ -44,11 +50,14 @@ pub(crate) fn subject(reader: &mut Reader<'_>, mut node: Node<'_>, expires_on: O
     let local = local.unwrap_or_else(|| reader.id.to_smolstr());
     if let Some((institution, id)) = key {
         particulars(&mut node, &mut learner);
+        let mut rest = Rest::default();
+        rest.keep(rest::PERSON, node.rest());
+        rest.into(&mut learner.extensions);
         let key = reader.key(RecordKind::Learner, institution, id);
         reader.found.records.push(Record::current(key, local.clone(), Body::Learner(Box::new(learner))));
     }
     for (nth, claim) in claims.into_iter().enumerate() {
-        let around = Around { learner: local.clone(), expires_on };
+        let around = Around { learner: local.clone(), expires_on, issued_on };
         let name = format!("{}#claim-{}", reader.id, nth + 1);
         if claim.is("LearningAchievement") {
             reader.achievement(claim, &around, &name);
@@ -92,25 +101,28 @@ struct Awarded {
 }
 
 impl Awarded {
-    fn read(node: &mut Node<'_>) -> (Self, Option<Date>) {
+    /// Reads who awarded a claim and when; and into `country`, if the record has a place for it, where that body is,
+    /// unless mappings know.
+    fn read(node: &mut Node<'_>, rest: &mut Rest, country: Option<&mut Option<Coded>>) -> (Self, Option<Date>) {
         let (title, process) = (node.get("title").cloned(), node.get("awardedBy").cloned());
-        let mut on = None;
-        let body = node.node("awardedBy").and_then(|mut process| {
+        let (mut on, mut body) = (None, None);
+        if let Some(mut process) = node.first("awardedBy") {
             on = process.date("awardingDate");
-            process.node("awardingBody").map(organisation)
-        });
+            body = process.first("awardingBody").map(|body| organisation(body, rest, country));
+            rest.keep(rest::AWARDING_PROCESS, process.rest());
+        }
         (Self { title, process, body }, on)
     }
 
     /// Reads what a dependant repeats.
     fn repeated(&self, node: &mut Node<'_>) {
         node.expect("title", self.title.as_ref());
-        node.expect("awardedBy", self.process.as_ref());
+        node.repeats("awardedBy", self.process.as_ref());
     }
 }
 
 /// An organisation by its first identifier, else by its name.
-fn organisation(mut node: Node<'_>) -> Coded {
+fn organisation(mut node: Node<'_>, rest: &mut Rest, at: Option<&mut Option<Coded>>) -> Coded {
     let label = node.texts("legalName");
     let mut code: Option<Coded> = None;
     node.identifiers(|scheme, notation| {
@@ -120,16 +132,38 @@ fn organisation(mut node: Node<'_>) -> Coded {
         }
         first
     });
-    // Its country is a fact about the institution, which mappings know.
-    country(&mut node);
     let name = || label.first().map(|text| text.value.to_smolstr()).unwrap_or_default();
-    let code = code.unwrap_or_else(|| Coded::new(LEGAL_NAME, name()));
+    let code = code.unwrap_or_else(|| Coded::new(terms::LEGAL_NAME, name()));
+    match at {
+        // Its country is a fact about the institution, which mappings know.
+        _ if code.scheme == terms::ORGANISATION => drop(country(&mut node)),
+        Some(at) => *at = country(&mut node),
+        None => {}
+    }
+    rest.keep(rest::AWARDING_BODY, node.rest());
     Coded { label, ..code }
 }
 
-/// The country of an organisation.
+/// The country of an organisation. A location that says more is left as it is.
 fn country(node: &mut Node<'_>) -> Option<Coded> {
-    node.node("location")?.node("address")?.code("countryCode")
+    let location = node.get("location")?;
+    let location = if let Value::Array(locations) = location { locations.first()? } else { location };
+    let address = location.get("address")?;
+    let address = if let Value::Array(addresses) = address { addresses.first()? } else { address };
+    let only = |value: &Value, name: &str| {
+        let own = |member: &str| matches!(member, "id" | "type") || member == name;
+        value.as_object().is_some_and(|members| members.keys().all(|member| own(member)))
+    };
+    let whole = node.get("location").is_some_and(Value::is_object)
+        && only(location, "address")
+        && location.get("address").is_some_and(Value::is_object)
+        && only(address, "countryCode");
+    if whole {
+        return node.node("location")?.node("address")?.code("countryCode");
+    }
+    let id = |value: &Value| value.get("id").and_then(Value::as_str).map(str::to_owned);
+    let code = address.get("countryCode")?;
+    Some(Coded::new(code.get("inScheme").and_then(id)?, id(code)?))
 }
 
 impl Reader<'_> {
@@ -151,7 +185,8 @@ impl Reader<'_> {
     }
 
     fn activity(&mut self, mut node: Node<'_>, around: &Around, name: &str) {
-        let (awarded, _) = Awarded::read(&mut node);
+        let mut rest = Rest::default();
+        let (awarded, _) = Awarded::read(&mut node, &mut rest, None);
         let mut named = None;
         node.identifiers(|scheme, notation| {
             named = named.take().or(record_key(RecordKind::Activity, scheme, notation));
@@ -163,15 +198,18 @@ impl Reader<'_> {
             workload: node.string("workload").map(SmolStr::from),
             ..Activity::default()
         };
-        if let Some(mut period) = node.node("temporal") {
+        if let Some(mut period) = node.first("temporal") {
             (body.start, body.end) = (period.date("startDate"), period.date("endDate").map(EndDate));
         }
-        if let Some(mut spec) = node.node("specifiedBy") {
+        if let Some(mut spec) = node.first("specifiedBy") {
             spec.expect("title", awarded.title.as_ref());
             body.activity_type = spec.code("dcType");
             body.modes = spec.codes("mode");
             body.language = spec.code("language");
+            rest.keep(rest::SPECIFICATION, spec.rest());
         }
+        rest.keep(rest::CLAIM, node.rest());
+        rest.into(&mut body.extensions);
         let key = self.claim_key(RecordKind::Activity, named, awarded.body.as_ref(), name);
         body.awarding_body = awarded.body;
         self.found.records.push(Record::current(key, around.learner.clone(), Body::Activity(Box::new(body))));
@@ -180,8 +218,10 @@ impl Reader<'_> {
     /// Reads an attainment with its parts; its source key.
     fn achievement(&mut self, mut node: Node<'_>, around: &Around, name: &str) -> SmolStr {
         let parts = node.nodes("hasPart");
-        let (awarded, issued_on) = Awarded::read(&mut node);
-        let mut body = Attainment { issued_on, expires_on: around.expires_on, ..Attainment::default() };
+        let mut rest = Rest::default();
+        let mut country = None;
+        let (awarded, issued_on) = Awarded::read(&mut node, &mut rest, Some(&mut country));
+        let mut body = Attainment { issued_on, country, expires_on: around.expires_on, ..Attainment::default() };
         let mut named = None;
         node.identifiers(|scheme, notation| match record_key(RecordKind::Attainment, scheme, notation) {
             Some(key) => {
@@ -190,22 +230,27 @@ impl Reader<'_> {
             }
             None => own_identifier(&mut body, scheme, notation),
         });
+        if named.is_none() {
+            body.issued_on = body.issued_on.or(around.issued_on);
+        }
         body.title = node.texts("title");
         body.description = node.texts("description");
         body.additional_info = node.note("additionalNote");
-        if let Some(spec) = node.node("specifiedBy") {
-            specification(spec, &mut body, &awarded);
+        if let Some(spec) = node.first("specifiedBy") {
+            specification(spec, &mut body, &awarded, &mut rest);
         }
-        if let Some(proof) = node.node("provenBy") {
-            assessment(proof, &mut body, &awarded);
+        if let Some(proof) = node.first("provenBy") {
+            assessment(proof, &mut body, &awarded, &mut rest);
         }
-        if let Some(mut activity) = node.node("influencedBy") {
+        if let Some(mut activity) = node.first("influencedBy") {
             awarded.repeated(&mut activity);
-            if let Some(mut period) = activity.node("temporal") {
+            if let Some(mut period) = activity.first("temporal") {
                 (body.started_on, body.completed_on) = (period.date("startDate"), period.date("endDate"));
             }
+            rest.keep(rest::ACTIVITY, activity.rest());
         }
-        drop(node);
+        rest.keep(rest::CLAIM, node.rest());
+        rest.into(&mut body.extensions);
         let key = self.claim_key(RecordKind::Attainment, named, awarded.body.as_ref(), name);
         body.awarding_body = awarded.body;
         let id = key.id.clone();
@@ -224,7 +269,7 @@ impl Reader<'_> {
                 self.found.records.push(record);
             }
         }
-        let around = Around { learner: around.learner.clone(), expires_on: None };
+        let around = Around { learner: around.learner.clone(), expires_on: None, issued_on: None };
         let mut contained = Set::default();
         for (nth, mut part) in parts.into_iter().enumerate() {
             if !part.is("LearningAchievement") {
@@ -310,10 +355,10 @@ fn credits(mut node: Node<'_>) -> Option<Amount> {
     point
 }
 
-fn specification(mut spec: Node<'_>, body: &mut Attainment, awarded: &Awarded) {
+fn specification(mut spec: Node<'_>, body: &mut Attainment, awarded: &Awarded, rest: &mut Rest) {
     spec.expect("title", awarded.title.as_ref());
     body.achievement_type = spec.code("dcType");
-    let ects = spec.node("creditPoint").and_then(credits);
+    let ects = spec.first("creditPoint").and_then(credits);
     body.credits = ects.map(|ects| Credits { ects: Some(ects), credit_weeks: None });
     body.workload = spec.string("volumeOfLearning").map(SmolStr::from);
     body.language = spec.code("language");
@@ -331,6 +376,12 @@ fn specification(mut spec: Node<'_>, body: &mut Attainment, awarded: &Awarded) {
     let partial = spec.boolean("isPartialQualification");
     body.stackability = partial.map(|partial| Stackability { partial: Some(partial), note: Texts::default() });
     body.quality_assurance = spec.nodes("accreditation").into_iter().map(accreditation).collect();
+    let qualification = spec.is(terms::QUALIFICATION) && !terms::is_qualification(body);
+    let mut members = spec.rest();
+    if qualification {
+        members.insert("type".into(), terms::QUALIFICATION.into());
+    }
+    rest.keep(rest::SPECIFICATION, members);
 }
 
 fn accreditation(mut node: Node<'_>) -> Accreditation {
@@ -365,7 +416,7 @@ fn assessment_kind(node: &mut Node<'_>) -> Assessment {
 }
 
 /// The grade, and the assessment that gave it if anything is said of it.
-fn assessment(mut node: Node<'_>, body: &mut Attainment, awarded: &Awarded) {
+fn assessment(mut node: Node<'_>, body: &mut Attainment, awarded: &Awarded, rest: &mut Rest) {
     awarded.repeated(&mut node);
     let shown = node.node("grade").and_then(|mut note| note.text("noteLiteral"));
     let mut value = None;
@@ -380,9 +431,9 @@ fn assessment(mut node: Node<'_>, body: &mut Attainment, awarded: &Awarded) {
     let supervision = node.code("idVerification");
     let mut scale =
         GradeScale { code: Coded::new(GRADING_SCHEME, ""), title: Texts::default(), grades: Vec::new().into() };
-    if let Some(mut spec) = node.node("specifiedBy") {
-        if let Some(scheme) = spec.node("gradingScheme") {
-            grading_scheme(scheme, &mut scale);
+    if let Some(mut spec) = node.first("specifiedBy") {
+        if let Some(scheme) = spec.first("gradingScheme") {
+            grading_scheme(scheme, &mut scale, rest);
         }
         if supervision.is_some() || spec.get("dcType").is_some() || spec.get("mode").is_some() {
             let said = Assessment { supervision, ..assessment_kind(&mut spec) };
@@ -390,7 +441,9 @@ fn assessment(mut node: Node<'_>, body: &mut Attainment, awarded: &Awarded) {
         } else {
             spec.expect("title", awarded.title.as_ref());
         }
+        rest.keep(rest::ASSESSMENT_SPECIFICATION, spec.rest());
     }
+    rest.keep(rest::ASSESSMENT, node.rest());
     let Some(shown) = shown else { return };
     if let Some(key) = &value {
         let grade = ScaleGrade { key: key.clone(), code: shown.to_smolstr(), name: None, numeric: None };
@@ -399,7 +452,7 @@ fn assessment(mut node: Node<'_>, body: &mut Attainment, awarded: &Awarded) {
     body.grade = Some(Grade { scale, value: value.unwrap_or_else(|| shown.into()) });
 }
 
-fn grading_scheme(mut node: Node<'_>, scale: &mut GradeScale) {
+fn grading_scheme(mut node: Node<'_>, scale: &mut GradeScale, rest: &mut Rest) {
     scale.title = node.texts("title");
     let mut code = None;
     node.identifiers(|scheme, notation| {
@@ -411,4 +464,5 @@ fn grading_scheme(mut node: Node<'_>, scale: &mut GradeScale) {
     });
     let title = || scale.title.first().map(|Text { value, .. }| value.to_smolstr()).unwrap_or_default();
     scale.code = code.unwrap_or_else(|| Coded::new(GRADING_SCHEME, title()));
+    rest.keep(rest::GRADING_SCHEME, node.rest());
 }

@@ -3,23 +3,26 @@
 use super::Writer;
 use crate::compose::Claim;
 use crate::project::graded;
-use crate::terms::{self, CATEGORY, DEGREE, ESCO_SKILLS, SHORT_PROGRAMME};
+use crate::rest::{self, Section};
+use crate::terms::{self, ESCO_SKILLS};
 use silta_adapter::record::{
-    Accreditation, Activity, Amount, Assessment, Attainment, Body, Coded, Date, Grade, Head, LearningOutcome,
-    RecordKey, Text, Texts,
+    Accreditation, Activity, Amount, Assessment, Attainment, Body, Coded, Date, Extensions, Grade, Head,
+    LearningOutcome, RecordKey, Texts,
 };
 use smol_str::SmolStr;
-use std::ops::Range;
+
+/// What ids call an awarding process.
+const AWARDING_PROCESS: &str = "awardingProcess";
 
 /// The facts a claim needs wherever it mentions itself.
 struct Facts<'a> {
     head: &'a Head,
     title: &'a Texts,
-    /// The awarding process, once written: repeated in what belongs to the claim.
-    awarded_by: Range<usize>,
+    /// The number of the awarding process: named in what belongs to the claim.
+    awarded_by: u32,
 }
 
-impl Writer<'_, '_> {
+impl<'a> Writer<'a, '_> {
     pub(super) fn claim(&mut self, claim: &Claim) {
         match &self.projection.records[claim.record] {
             Some((head, Body::Attainment(a))) => self.achievement(claim, head, a),
@@ -28,70 +31,89 @@ impl Writer<'_, '_> {
         }
     }
 
-    fn activity(&mut self, head: &Head, a: &Activity) {
+    fn activity(&mut self, head: &Head, a: &'a Activity) {
+        let rest = |section| Section::of(&a.extensions, section);
+        let claim = rest(rest::CLAIM);
         self.node("activity", "LearningActivity");
         self.texts("title", &a.title);
         self.texts("description", &a.description);
         self.json.key("identifier").open(b'[');
         self.record_key(&head.key);
+        self.elements(claim.values("identifier"));
         self.json.close(b']');
-        self.awarded_by(a.awarding_body.as_ref(), None);
-        self.temporal(a.start, a.end.map(|end| end.0));
+        self.awarded_by(a.awarding_body.as_ref(), None, None, &a.extensions);
+        self.temporal(a.start, a.end.map(|end| end.0), claim);
         if let Some(workload) = &a.workload {
             self.json.key("workload").string(workload);
         }
+        let spec = rest(rest::SPECIFICATION);
         self.json.key("specifiedBy");
         self.node("learningActivitySpec", "LearningActivitySpecification");
-        self.texts("title", &a.title);
+        if !spec.has("title") {
+            self.texts("title", &a.title);
+        }
         self.code("dcType", a.activity_type.as_ref(), "learning-activity");
         self.codes("mode", &a.modes, "mode");
         self.code("language", a.language.as_ref(), "language");
+        self.rest(spec, &[]);
         self.end();
+        self.rest(claim, &["identifier", "temporal"]);
         self.end();
     }
 
-    fn temporal(&mut self, start: Option<Date>, end: Option<Date>) {
-        if start.is_some() || end.is_some() {
-            self.json.key("temporal");
-            self.node("period", "PeriodOfTime");
-            self.date("startDate", start);
-            self.date("endDate", end);
-            self.end();
-        }
+    fn temporal(&mut self, start: Option<Date>, end: Option<Date>, rest: Section<'a>) {
+        let typed = start.is_some() || end.is_some();
+        self.joined("temporal", typed, rest, |w| {
+            w.node("period", "PeriodOfTime");
+            w.date("startDate", start);
+            w.date("endDate", end);
+            w.end();
+        });
     }
 
-    fn achievement(&mut self, claim: &Claim, head: &Head, a: &Attainment) {
+    fn achievement(&mut self, claim: &Claim, head: &Head, a: &'a Attainment) {
+        let rest = Section::of(&a.extensions, rest::CLAIM);
         self.node("learningAchievement", "LearningAchievement");
         self.texts("title", &a.title);
         self.texts("description", &a.description);
-        self.own_identifiers(&head.key, a);
-        let awarded_by = self.awarded_by(a.awarding_body.as_ref(), a.issued_on);
+        self.own_identifiers(&head.key, a, rest);
+        let awarded_by = self.awarded_by(a.awarding_body.as_ref(), a.country.as_ref(), a.issued_on, &a.extensions);
         let facts = Facts { head, title: &a.title, awarded_by };
         self.note("additionalNote", &a.additional_info);
         self.specification(a, claim.repeated);
-        self.assessment(a, &facts);
-        if a.started_on.is_some() || a.completed_on.is_some() {
-            self.json.key("influencedBy");
-            self.node("activity", "LearningActivity");
-            self.mention(&facts);
-            self.temporal(a.started_on, a.completed_on);
-            self.end();
-        }
+        self.joined("provenBy", a.grade.is_some(), rest, |w| w.assessment(a, &facts));
+        let activity = Section::of(&a.extensions, rest::ACTIVITY);
+        let led = a.started_on.is_some() || a.completed_on.is_some() || !activity.is_empty();
+        self.joined("influencedBy", led, rest, |w| {
+            w.node("activity", "LearningActivity");
+            w.mention(&facts, activity);
+            w.temporal(a.started_on, a.completed_on, activity);
+            w.rest(activity, &["temporal"]);
+            w.end();
+        });
         if let Some(ects) = claim.ects {
-            self.credits("creditReceived", ects);
+            self.json.key("creditReceived");
+            self.credits(ects);
         }
         self.array("hasPart", &claim.parts, |w, part| w.claim(part));
+        self.rest(rest, &["identifier", "provenBy", "influencedBy"]);
         self.end();
     }
 
     /// What every claim needs and something that belongs to a claim shares with it.
-    fn mention(&mut self, facts: &Facts<'_>) {
-        self.texts("title", facts.title);
-        self.json.key("awardedBy").again(facts.awarded_by.clone());
+    fn mention(&mut self, facts: &Facts<'_>, rest: Section<'a>) {
+        if !rest.has("title") {
+            self.texts("title", facts.title);
+        }
+        if !rest.has("awardedBy") {
+            let id = format_args!("urn:epass:{AWARDING_PROCESS}:{}", facts.awarded_by);
+            self.json.key("awardedBy").open(b'{').key("id").plain(id);
+            self.json.key("type").string("AwardingProcess").close(b'}');
+        }
     }
 
     /// The record's key, and what has no other place than an identifier.
-    fn own_identifiers(&mut self, key: &RecordKey, a: &Attainment) {
+    fn own_identifiers(&mut self, key: &RecordKey, a: &'a Attainment, rest: Section<'a>) {
         self.json.key("identifier").open(b'[');
         self.record_key(key);
         let plain = [
@@ -117,11 +139,11 @@ impl Writer<'_, '_> {
         {
             self.identifier(scheme, &code.scheme, &code.value);
         }
+        self.elements(rest.values("identifier"));
         self.json.close(b']');
     }
 
-    fn credits(&mut self, name: &str, ects: Amount) {
-        self.json.key(name);
+    fn credits(&mut self, ects: Amount) {
         self.node("creditPoint", "CreditPoint");
         let list = self.list("education-credit");
         self.json.key("framework");
@@ -130,19 +152,21 @@ impl Writer<'_, '_> {
         self.end();
     }
 
-    fn specification(&mut self, a: &Attainment, repeated: bool) {
+    fn specification(&mut self, a: &'a Attainment, repeated: bool) {
         self.json.key("specifiedBy");
-        let qualification = is_qualification(a);
+        let rest = Section::of(&a.extensions, rest::SPECIFICATION);
+        let qualification = terms::is_qualification(a) || rest.has("type");
         if qualification {
             self.node("qualification", "Qualification");
         } else {
             self.node("learningAchievementSpec", "LearningAchievementSpecification");
         }
-        self.texts("title", &a.title);
-        self.code("dcType", a.achievement_type.as_ref(), "learning-opportunity");
-        if let Some(ects) = a.credits.as_ref().and_then(|c| c.ects).filter(|_| !repeated) {
-            self.credits("creditPoint", ects);
+        if !rest.has("title") {
+            self.texts("title", &a.title);
         }
+        self.code("dcType", a.achievement_type.as_ref(), "learning-opportunity");
+        let ects = a.credits.as_ref().and_then(|c| c.ects).filter(|_| !repeated);
+        self.joined("creditPoint", ects.is_some(), rest, |w| ects.into_iter().for_each(|ects| w.credits(ects)));
         if let Some(workload) = &a.workload {
             self.json.key("volumeOfLearning").string(workload);
         }
@@ -158,7 +182,8 @@ impl Writer<'_, '_> {
         let others = a.assessments.iter().enumerate().filter(|(nth, _)| Some(*nth) != graded);
         self.array("provenBy", others, |w, (_, assessment)| {
             w.node("learningAssessmentSpec", "LearningAssessmentSpecification");
-            w.assessment_kind(Some(assessment), &a.title);
+            w.texts("title", &assessment.title);
+            w.assessment_kind(Some(assessment));
             w.end();
         });
         if qualification {
@@ -169,6 +194,7 @@ impl Writer<'_, '_> {
             }
             self.array("accreditation", &a.quality_assurance, |w, assurance| w.accreditation(assurance));
         }
+        self.rest(rest, &["type", "creditPoint"]);
         self.end();
     }
 
@@ -205,95 +231,85 @@ impl Writer<'_, '_> {
         self.end();
     }
 
-    fn assessment_kind(&mut self, assessment: Option<&Assessment>, title: &Texts) {
-        self.texts("title", assessment.map_or(title, |assessment| &assessment.title));
+    fn assessment_kind(&mut self, assessment: Option<&Assessment>) {
         self.code("dcType", assessment.and_then(|s| s.assessment_type.as_ref()), "assessment");
         self.code("mode", assessment.and_then(|s| s.mode.as_ref()), "mode");
     }
 
     /// The grade, with the assessment that gave it.
-    fn assessment(&mut self, a: &Attainment, facts: &Facts<'_>) {
+    fn assessment(&mut self, a: &'a Attainment, facts: &Facts<'_>) {
         let Some(grade) = &a.grade else { return };
         let assessment = graded(a).map(|nth| &a.assessments[nth]);
-        self.json.key("provenBy");
+        let rest = Section::of(&a.extensions, rest::ASSESSMENT);
         self.node("learningAssessment", "LearningAssessment");
-        self.mention(facts);
+        self.mention(facts, rest);
         let shown = self.shown(grade, a, facts);
-        if shown != grade.value {
-            self.json.key("identifier");
-            self.node("identifier", "Identifier");
-            self.json.key("notation").string(&grade.value).key("schemeName").string(terms::GRADE);
-            self.end();
-        }
+        self.joined("identifier", shown != grade.value, rest, |w| {
+            w.node("identifier", "Identifier");
+            w.json.key("notation").string(&grade.value).key("schemeName").string(terms::GRADE);
+            w.end();
+        });
         self.json.key("grade");
         self.node("note", "Note");
         self.text("noteLiteral", &shown);
         self.end();
         self.date("dateIssued", a.assessed_on);
         self.code("idVerification", assessment.and_then(|s| s.supervision.as_ref()), "supervision-verification");
+        let spec = Section::of(&a.extensions, rest::ASSESSMENT_SPECIFICATION);
         self.json.key("specifiedBy");
         self.node("learningAssessmentSpec", "LearningAssessmentSpecification");
-        self.assessment_kind(assessment, &a.title);
-        self.grading_scheme(grade);
+        if !spec.has("title") {
+            self.texts("title", assessment.map_or(&a.title, |assessment| &assessment.title));
+        }
+        self.assessment_kind(assessment);
+        self.grading_scheme(grade, Section::of(&a.extensions, rest::GRADING_SCHEME));
+        self.rest(spec, &["gradingScheme"]);
         self.end();
+        self.rest(rest, &["identifier"]);
         self.end();
     }
 
-    fn grading_scheme(&mut self, grade: &Grade) {
+    fn grading_scheme(&mut self, grade: &Grade, rest: Section<'a>) {
         let Coded { scheme, value, .. } = &grade.scale.code;
         self.json.key("gradingScheme");
         self.node("gradingScheme", "GradingScheme");
         if grade.scale.title.is_empty() {
             self.text("title", value);
         } else {
-            self.scale_title(&grade.scale.title);
+            self.unique_texts("title", &grade.scale.title);
         }
-        self.json.key("identifier");
-        self.node("identifier", "Identifier");
-        self.json.key("notation").string(value).key("schemeName").string(&[terms::SCALE, scheme].concat());
+        self.joined("identifier", true, rest, |w| {
+            w.node("identifier", "Identifier");
+            w.json.key("notation").string(value).key("schemeName").string(&[terms::SCALE, scheme].concat());
+            w.end();
+        });
+        self.rest(rest, &["identifier"]);
         self.end();
-        self.end();
-    }
-
-    /// A scale's name is not compared, so what a language map cannot hold of it is left out.
-    fn scale_title(&mut self, title: &Texts) {
-        let mut texts: Texts = Texts::default();
-        for text in title {
-            let lang = text.lang.clone().filter(|lang| terms::is_language(lang));
-            if !texts.iter().any(|t| {
-                t.lang.as_deref().unwrap_or_default().eq_ignore_ascii_case(lang.as_deref().unwrap_or_default())
-            }) {
-                texts.0.push(Text { lang, value: text.value.clone() });
-            }
-        }
-        self.texts("title", &texts);
     }
 
     /// The grade as a reader knows it: the code its key stands for on an institution's own scale.
-    fn shown(&self, grade: &Grade, a: &Attainment, facts: &Facts<'_>) -> SmolStr {
+    fn shown(&self, grade: &Grade, a: &'a Attainment, facts: &Facts<'_>) -> SmolStr {
         let institution = a.awarding_body.as_ref().map_or(&facts.head.key.institution, |body| &body.value);
         grade.resolve(institution, &self.ctx.mappings.grades).map_or(&grade.value, |g| &g.code).clone()
     }
 
-    /// The awarding process of a claim; says where it stands, to be repeated.
-    fn awarded_by(&mut self, body: Option<&Coded>, on: Option<Date>) -> Range<usize> {
+    /// The awarding process of a claim; its number.
+    fn awarded_by(
+        &mut self,
+        body: Option<&'a Coded>,
+        country: Option<&'a Coded>,
+        on: Option<Date>,
+        extensions: &'a Extensions,
+    ) -> u32 {
+        let rest = Section::of(extensions, rest::AWARDING_PROCESS);
         self.json.key("awardedBy");
-        let start = self.json.position();
-        self.node("awardingProcess", "AwardingProcess");
-        self.json.key("awardingBody");
-        self.organisation(body);
+        let number = self.node(AWARDING_PROCESS, "AwardingProcess");
+        self.joined("awardingBody", true, rest, |w| {
+            w.organisation(body, country, Section::of(extensions, rest::AWARDING_BODY));
+        });
         self.date("awardingDate", on);
+        self.rest(rest, &["awardingBody"]);
         self.end();
-        start..self.json.position()
+        number
     }
-}
-
-/// A degree, or what says something that only qualifications can hold.
-fn is_qualification(a: &Attainment) -> bool {
-    a.category.as_ref().is_some_and(|c| c.scheme == CATEGORY && c.value == DEGREE)
-        || a.eqf_level.is_some()
-        || !a.nqf_levels.is_empty()
-        || !a.quality_assurance.is_empty()
-        || a.stackability.as_ref().is_some_and(|s| s.partial.is_some())
-        || a.achievement_type.as_ref().is_some_and(|t| t.value == SHORT_PROGRAMME)
 }

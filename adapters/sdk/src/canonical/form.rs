@@ -23,6 +23,8 @@ pub mod hint {
     pub const TRIMMED: &str = "$trimmed";
     /// An identifier of a learner: compared in its scheme's own way.
     pub const IDENTIFIER: &str = "$identifier";
+    /// An ISO 8601 duration: compared by how long it is.
+    pub const DURATION: &str = "$duration";
     /// Not compared.
     pub const IGNORED: &str = "$ignored";
     /// Namespaced extensions: those ending in `.document` are not compared.
@@ -31,6 +33,11 @@ pub mod hint {
     /// Serialises text that is compared without surrounding white space.
     pub fn trimmed<S: Serializer, T: Serialize + ?Sized>(value: &T, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_newtype_struct(TRIMMED, value)
+    }
+
+    /// Serialises a duration, or none.
+    pub fn duration<S: Serializer, T: Serialize + ?Sized>(value: &T, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_newtype_struct(DURATION, value)
     }
 
     /// Serialises a field that is not compared.
@@ -93,6 +100,7 @@ fn normalise(name: &str, value: Value) -> Value {
             text.truncate(10);
             if OPEN_ENDS.contains(&text.as_str()) { Value::Null } else { Value::String(text) }
         }
+        (hint::DURATION, Value::String(text)) => Value::String(super::duration::normal(text)),
         (hint::TRIMMED, Value::String(text)) => {
             Value::String(if text.trim().len() == text.len() { text } else { text.trim().to_owned() })
         }

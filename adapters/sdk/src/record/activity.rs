@@ -1,6 +1,7 @@
 //! Non-formal learning without credits.
 
 use super::value::{Coded, Date, Duration, EndDate, Extensions, Set, Texts};
+use crate::canonical::hint;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +23,7 @@ pub struct Activity {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end: Option<EndDate>,
     /// Workload as an ISO 8601 duration.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "hint::duration")]
     pub workload: Option<Duration>,
     /// Who recorded it and stands behind it.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -58,7 +58,7 @@ pub struct Attainment {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credits: Option<Credits>,
     /// Notional workload as an ISO 8601 duration (M7).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "hint::duration")]
     pub workload: Option<Duration>,
     /// Grade with its scale (O3).
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -296,7 +296,7 @@ impl JsonSchema for EndDate {
     }
 }
 
-/// An ISO 8601 duration as sent (`PT60H`). Compared as text; durations that mean the same are a mapping's business.
+/// An ISO 8601 duration as sent (`PT60H`). Compared by how long it is.
 pub type Duration = SmolStr;
 
 /// An amount of study work.

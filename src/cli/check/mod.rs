@@ -1,4 +1,7 @@
-//! `silta check`: whether a document can be read without problems.
+//! `silta check`: whether a document can be read without problems, or is what a profile asks for.
+
+mod micro_credential;
+mod profile;
 
 use super::convert::{Tally, format, open, unreadable};
 use super::{Exit, Failure, Outcome};
@@ -14,12 +17,23 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
-/// Check whether a document can be read without problems.
+/// Check whether a document can be read without problems, or conforms to a profile.
 #[derive(Debug, Parser)]
 pub(super) struct Args {
-    /// Format of the document: a name that `silta adapters` lists, or a mapping file.
+    /// Format of the document: a name that `silta adapters` lists, or a mapping file. A profile implies it, or tries
+    /// every one.
+    #[arg(long, required_unless_present = "profile")]
+    from: Option<String>,
+    /// What it has to conform to: edc (European Digital Credential as published, 3.1), edc-3.2, edc-upload (before it
+    /// is sealed), or micro-credential (the elements of one, in the records of any format).
     #[arg(long)]
-    from: String,
+    profile: Option<String>,
+    /// With a profile: print JSON.
+    #[arg(long, requires = "profile")]
+    json: bool,
+    /// The largest document a profile is checked on, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 15 << 20)]
+    max_size: usize,
     /// Whose records these are, for formats that do not say.
     #[arg(long, default_value = "")]
     tenant: SmolStr,
@@ -32,15 +46,25 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
+    match (&args.profile, &args.from) {
+        (Some(profile), _) if profile == micro_credential::PROFILE => micro_credential::run(args),
+        (Some(profile), _) => profile::run(profile, args),
+        (None, Some(from)) => read(from, args),
+        (None, None) => Err(Failure::usage("say --from or --profile")),
+    }
+}
+
+/// Reads a document and tells what it holds and what was not read.
+fn read(from: &str, args: &Args) -> Outcome {
     let mappings = registry::mappings(args.mappings.as_deref())?;
     let formats = registry::adapters_and_files(args.mappings.as_deref(), &mappings)?;
-    let from = format(&formats, &args.from, &mappings)?;
-    let decoder = from.decoder().ok_or_else(|| Failure::usage(format!("{} cannot be read", args.from)))?;
+    let from = format(&formats, from, &mappings)?;
+    let name = from.descriptor().name;
+    let decoder = from.decoder().ok_or_else(|| Failure::usage(format!("{name} cannot be read")))?;
     let ctx = DecodeContext { tenant: args.tenant.clone(), source: SmolStr::default(), limits: Limits::default() };
     let mut input = BufReader::with_capacity(1 << 16, open(args.file.as_deref(), &ctx.limits)?);
     let mut tally = Tally::default();
     let mut kinds: BTreeMap<RecordKind, u64> = BTreeMap::new();
-    let mappings = registry::mappings(None)?;
     // A document that groups rows by learner holds all of a learner; a list of rows does not say what it lacks.
     let head = input.fill_buf()?;
     let form = decoder.form(head);

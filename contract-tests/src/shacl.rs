@@ -1,0 +1,83 @@
+//! The Commission's SHACL shapes, asked by way of pyshacl.
+#![expect(clippy::expect_used, reason = "a test ends with what broke it")]
+
+use crate::shared_dir;
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Longer texts are images, which no shape looks into.
+const LONG: usize = 400;
+
+/// A credential, and the edition and shapes to judge it by.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// `3.1`, `3.2` or `upload`.
+    pub edition: String,
+    /// `generic-full`, `accredited` …
+    pub shapes: String,
+    /// The credential itself.
+    pub credential: Value,
+}
+
+/// A Python with the validator, or `None` after saying loudly that it is missing; under CI missing is a failure.
+fn python() -> Option<PathBuf> {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/python");
+    let path = std::env::var_os("SILTA_PYTHON").map_or_else(default, PathBuf::from);
+    if path.exists() {
+        return Some(path);
+    }
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "no python in $SILTA_PYTHON: required under CI");
+    eprintln!("\n*** SKIPPED: there is no python in $SILTA_PYTHON; the shapes are not asked ***\n");
+    None
+}
+
+/// What a script of this crate prints; `None` if the tools are missing.
+///
+/// # Panics
+/// If it fails.
+#[must_use]
+pub fn script(name: &str, arguments: &[&str], input: String) -> Option<String> {
+    let (schemas, python) = (shared_dir("schemas/elm")?, python()?);
+    let mut child = Command::new(python)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(name))
+        .arg(schemas)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let output = child.wait_with_output().expect("python ends");
+    writer.join().expect("no panic").ok();
+    assert!(output.status.success(), "{name} failed");
+    Some(String::from_utf8(output.stdout).expect("UTF-8"))
+}
+
+/// The verdicts on credentials, in their order; `None` if the tools are missing.
+///
+/// # Panics
+/// If the validator fails.
+#[must_use]
+pub fn verdicts(questions: &[Question]) -> Option<Vec<Value>> {
+    let line = |question: &Question| {
+        let mut credential = question.credential.clone();
+        shorten(&mut credential);
+        json!({"edition": question.edition, "shapes": question.shapes, "credential": credential}).to_string() + "\n"
+    };
+    let answers = script("shacl.py", &[], questions.iter().map(line).collect())?;
+    let verdicts: Vec<Value> = answers.lines().map(|line| serde_json::from_str(line).expect("a verdict")).collect();
+    assert_eq!(verdicts.len(), questions.len());
+    Some(verdicts)
+}
+
+fn shorten(value: &mut Value) {
+    match value {
+        Value::String(text) if text.len() > LONG => *text = text.chars().take(LONG).collect(),
+        Value::Array(values) => values.iter_mut().for_each(shorten),
+        Value::Object(members) => members.values_mut().for_each(shorten),
+        _ => {}
+    }
+}
