@@ -273,7 +273,7 @@ fn what_is_published_can_be_read() {
 
 #[test]
 fn a_store_is_made_brought_up_to_date_and_looked_after() {
-    let site = Site { dir: tempfile::tempdir().expect("a directory") };
+    let site = Site::bare();
     site.configure("");
     let config = site.config();
     let create = ["token", "create", "first", "--role", "admin", "--config", &config];
@@ -331,7 +331,7 @@ fn a_broken_configuration_is_told_by_what_is_wrong_with_it() {
 
 #[test]
 fn the_configuration_that_comes_with_the_program_is_one() {
-    let site = Site { dir: tempfile::tempdir().expect("a directory") };
+    let site = Site::bare();
     let mut doctor = silta(&["doctor", "--config", concat!(env!("CARGO_MANIFEST_DIR"), "/config/silta.toml")]);
     doctor.current_dir(&site.dir);
     let told = done(doctor, Vec::new()).expect(1).out;

@@ -19,21 +19,25 @@ pub(crate) struct Site {
 impl Site {
     /// A site whose store is ready.
     pub(crate) fn new() -> Self {
+        Self::bare().ready()
+    }
+
+    /// A site without a configuration or store.
+    pub(crate) fn bare() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let store = format!("sqlite:{}", dir.path().join("silta.db").display());
-        Self::on(dir, store)
+        Self { dir, store }
     }
 
     /// A site on a database of a server.
     pub(crate) fn shared(database: &Database) -> Self {
-        Self::on(tempfile::tempdir().expect("a directory"), database.url().to_owned())
+        Self { store: database.url().to_owned(), ..Self::bare() }.ready()
     }
 
-    fn on(dir: TempDir, store: String) -> Self {
-        let site = Self { dir, store };
-        site.configure("");
-        run(&["migrate", "--config", &site.config()]).expect(0);
-        site
+    fn ready(self) -> Self {
+        self.configure("");
+        run(&["migrate", "--config", &self.config()]).expect(0);
+        self
     }
 
     /// Writes the configuration: any port, nothing by schedule, and what else is given.
