@@ -1,24 +1,33 @@
-//! `silta reconcile`: a destination read back and compared with what was sent.
+//! `silta reconcile`: a destination read back and compared with what was sent, or two documents with each other.
+
+mod files;
 
 use super::client::Client;
 use super::{Exit, Outcome};
 use clap::Parser;
 use serde_json::json;
 
-/// Read a destination back and compare it with what was sent.
+/// Read a destination back and compare it with what was sent, or compare two documents.
 #[derive(Debug, Parser)]
 pub(super) struct Args {
     #[command(flatten)]
     client: Client,
     /// The connection.
-    connection: String,
+    #[arg(required_unless_present = "expected", conflicts_with = "expected")]
+    connection: Option<String>,
     /// Print JSON.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "expected")]
     json: bool,
+    #[command(flatten)]
+    files: Option<files::Documents>,
 }
 
 pub(super) async fn run(args: &Args) -> Outcome {
-    let path = format!("/v1/connections/{}/reconcile?wait=true", args.connection);
+    if let Some(files) = &args.files {
+        return tokio::task::block_in_place(|| files::run(files));
+    }
+    let connection = args.connection.as_deref().unwrap_or_default();
+    let path = format!("/v1/connections/{connection}/reconcile?wait=true");
     let summary = args.client.post(&path, &json!({})).await?;
     if args.json {
         say!("{summary:#}");
