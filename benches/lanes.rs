@@ -6,13 +6,13 @@
 mod measure;
 
 use measure::{now, size};
-use silta::ledger::sqlite::SqliteLedger;
 use silta::ledger::{
     Batch, DebtState, DebtTarget, Debts, Decision, Incoming, LaneBy, LearnerId, Lookup, Plan, RecordId, Records,
     Settled, Settlement, Wanted,
 };
 use silta_adapter::canonical::{Digest, FORM};
 use silta_adapter::record::{RecordKind, State};
+use silta_ledger_sqlite::SqliteLedger;
 
 type Failed = Box<dyn std::error::Error>;
 

@@ -33,8 +33,9 @@ pub mod exchange;
 pub mod gateway;
 pub mod http;
 pub mod intake;
-pub mod ledger;
 pub mod reconcile;
 pub mod registry;
 pub mod telemetry;
 pub mod vault;
+
+pub use silta_ledger as ledger;

@@ -5,10 +5,10 @@ use crate::config::Config;
 use crate::env::{Rng, SystemClock};
 use crate::gateway::{Gateway, Parts};
 use crate::ledger::Access;
-use crate::ledger::sqlite::SqliteLedger;
 use crate::registry;
 use crate::vault::Vault;
 use clap::Args;
+use silta_ledger_sqlite::SqliteLedger;
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -60,7 +60,12 @@ pub struct ReconcileQuery {
     wait: bool,
 }
 
-described!(RetryOrder, RetryAnswer, Summary);
+/// What a reconciliation found.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct ReconcileAnswer(Summary);
+
+described!(RetryOrder, RetryAnswer, ReconcileAnswer);
 
 pub(super) async fn note(
     gateway: &Gateway,
@@ -157,7 +162,7 @@ pub async fn retry_debts(
 /// Reads the store back and compares it with what was accepted there.
 #[utoipa::path(post, path = "/v1/connections/{name}/reconcile", tag = "operating",
     params(("name" = String, Path, description = "name of the connection"), ReconcileQuery),
-    responses((status = 200, description = "it was reconciled", body = Summary),
+    responses((status = 200, description = "it was reconciled", body = ReconcileAnswer),
         (status = 202, description = "it is being reconciled"),
         (status = 409, description = "its store cannot be read", body = super::error::ProblemDocument,
             content_type = "application/problem+json")))]
@@ -175,7 +180,7 @@ pub async fn reconcile_connection(
     note(&gateway, &actor, "reconcile_connection", &connection, "").await?;
     if query.wait {
         let summary = run::run(&gateway, &connection).await?.ok_or_else(unreadable)?;
-        return Ok(Json(summary).into_response());
+        return Ok(Json(ReconcileAnswer(summary)).into_response());
     }
     tokio::spawn(async move {
         if let Err(error) = run::run(&gateway, &connection).await {

@@ -1,5 +1,0 @@
-//! Tells cargo that the program changes with its migrations, which are compiled in.
-
-fn main() {
-    println!("cargo:rerun-if-changed=migrations");
-}

@@ -1,0 +1,321 @@
+//! What is known: records and their versions, debts, loads, findings, and who did what.
+//!
+//! One set of traits, several stores ([`memory`] for simulation; each database has a crate of its own), one suite
+//! (`conformance`, a feature) that runs on every one of them. Each method is one short transaction; nothing is held across network calls. Times are
+//! microseconds since the epoch given by the caller's clock; positions and versions are integers the ledger assigns.
+//!
+//! Everywhere: "after" and "before" leave out the id they name; an empty list of kinds or tenants means all of them;
+//! ids that are not known are passed over.
+//!
+//! Rows outside the personal tables know records and learners by keyed pseudonyms only. Whatever could name a person
+//! (bodies, documents, source keys, field-level evidence) reaches the ledger sealed ([`Sealed`]) and lies in rows that
+//! are found by learner, so that erasing a learner is one sweep.
+
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+mod judge;
+pub mod memory;
+pub mod types;
+
+pub use judge::{Incumbent, judge};
+pub use types::*;
+
+use async_trait::async_trait;
+use silta_adapter::record::RecordKind;
+
+/// A ledger could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The store failed.
+    #[error("the store failed: {0}")]
+    Store(String),
+    /// A row is not what it should be; names table, column and row.
+    #[error("inconsistent row in {table}, column {column}, row {row}")]
+    Inconsistent {
+        /// Table.
+        table: &'static str,
+        /// Column.
+        column: &'static str,
+        /// Row.
+        row: String,
+    },
+    /// A lease was lost: somebody else holds the lane now. Nothing was changed.
+    #[error("the lease on the lane was lost")]
+    LeaseLost,
+}
+
+/// Shorthand.
+pub type Result<T> = std::result::Result<T, LedgerError>;
+
+/// Records, their versions, the change feed and the sender's problems.
+#[async_trait]
+pub trait Records: Send + Sync {
+    /// Keeps a batch in one transaction: judges each record against what is known ([`judge()`]), writes versions and
+    /// feed positions, and marks the items of the batch's connections dirty. Returns one outcome per record, in order.
+    /// A record that occurs twice in a batch is judged against its first occurrence.
+    ///
+    /// An unknown record is contested if another source of the tenant has a record (standing or not) of the same
+    /// look-up pseudonym, kind and institution; learners never are. A tombstone without content keeps the content and
+    /// digest the record had. The revision that stands never falls: an arrival without one keeps it, an unchanged
+    /// arrival may raise it. Only what writes a version takes a feed position and sets marks; every arrival of a known
+    /// record is in its history. An item's lane is chosen when it is first marked, and stays.
+    async fn keep(&self, batch: &Batch) -> Result<Vec<Kept>>;
+
+    /// Tombstones known records: for complete pushes and withdrawals by id. Each gets a version that keeps content,
+    /// digest and revision, and every debt it has is marked dirty. Unknown ids, other tenants' records and records that
+    /// are tombstones already are left alone; so is everything if the state is not a tombstone. Returns how many
+    /// changed.
+    async fn take_back(&self, batch: &TakeBack) -> Result<u64>;
+
+    /// One record by its id.
+    async fn record(&self, id: RecordId) -> Result<Option<StoredRecord>>;
+
+    /// All records of one learner, learner record first, then by kind and id.
+    async fn records_of(&self, tenant: &str, learner: LearnerId) -> Result<Vec<StoredRecord>>;
+
+    /// Records of a tenant whose source key has this look-up pseudonym, by id.
+    async fn look_up(&self, tenant: &str, lookup: Lookup) -> Result<Vec<StoredRecord>>;
+
+    /// Ids of a tenant's current records of a source and kinds, ascending, after a given one.
+    async fn current_ids(
+        &self,
+        tenant: &str,
+        source: &str,
+        kinds: &[RecordKind],
+        after: Option<RecordId>,
+        limit: u32,
+    ) -> Result<Vec<RecordId>>;
+
+    /// Learners of a tenant that have a current record, ascending, after a given one.
+    async fn learners(&self, tenant: &str, after: Option<LearnerId>, limit: u32) -> Result<Vec<LearnerId>>;
+
+    /// How many records a tenant has, by kind and state; what there is none of is left out.
+    async fn counts(&self, tenant: &str) -> Result<Vec<Count>>;
+
+    /// Changes after a position, in the order of their positions: each record once per change, with the content of
+    /// that version.
+    async fn feed(&self, tenants: &[String], kinds: &[RecordKind], after: i64, limit: u32) -> Result<Vec<Change>>;
+
+    /// Every version and every arrival of a record, oldest first.
+    async fn history(&self, id: RecordId) -> Result<Vec<Arrival>>;
+
+    /// Brings the open problems of some records to what a new reading found: what is not found any more is closed by
+    /// the version that cured it (the one that stands, if the record is known), what is new is opened, what is still
+    /// there stays: it keeps its id and age, and takes content, severity and fixer of the new reading. Problems are
+    /// matched by record and code, in order where there are several. Problems without a record are always opened.
+    async fn settle_problems(&self, reading: &ProblemReading) -> Result<()>;
+
+    /// A tenant's problems after a cursor, by id; open ones only unless `closed` asks for all.
+    async fn problems(&self, tenant: &str, after: i64, closed: bool, limit: u32) -> Result<Vec<StoredProblem>>;
+
+    /// Problems of one record, open and closed, by id.
+    async fn problems_of(&self, id: RecordId) -> Result<Vec<StoredProblem>>;
+
+    /// Erases a learner's personal rows and leaves keyed tombstones. Debts must have been turned to absent before
+    /// ([`Records::take_back`] of all records): a record that still stands is left alone. Of the others every sealed
+    /// byte goes: contents of versions and debts, losses, problems, findings (where they are not optional they become
+    /// empty). Digests, states, debts and the journey stay. Returns how many records had something to blank in one of
+    /// their versions.
+    async fn erase(&self, tenant: &str, learner: LearnerId, at: Micros) -> Result<u64>;
+}
+
+/// Debts: what each connection is owed, claims on lanes, loads and attempts.
+#[async_trait]
+pub trait Debts: Send + Sync {
+    /// Items of a connection that are marked dirty, oldest mark first, with all they need to be planned. A new mark
+    /// replaces an older one. What is being sent, by a claim or in a load, is left out: nothing is planned anew under it.
+    async fn dirty(&self, connection: &str, limit: u32) -> Result<Vec<DirtyItem>>;
+
+    /// Writes the plans of dirty items and takes their marks away. A plan counts only while the mark it was made for
+    /// stands and the debt is not being sent, by a claim or in a load: otherwise nothing of it is written and the item
+    /// stays dirty.
+    async fn plan(&self, connection: &str, at: Micros, plans: &[Plan]) -> Result<()>;
+
+    /// Marks every item of a connection dirty (a re-plan after a change of rules, mapping or adapter), including
+    /// records of the tenant that have none yet (owed since their version was kept). Returns how many.
+    async fn replan(&self, target: &DebtTarget, tenant: &str) -> Result<u64>;
+
+    /// Claims the next due lane of a connection and its first owed debts; they are being sent from then on. The lease
+    /// ends at `until`.
+    ///
+    /// A lane is due if it has an owed debt, nobody holds it and its time has come: the time its first debt was owed,
+    /// or the `next` of its last settlement. A limit of 0 claims the lane without its debts, for a load. The lane due
+    /// longest comes first. In it, what must be present goes by
+    /// [`rank`], what must be absent after it by rank reversed; within a rank what is owed longest, then by id.
+    async fn claim(&self, connection: &str, now: Micros, until: Micros, limit: u32) -> Result<Option<Claim>>;
+
+    /// Moves the end of a lease. One that ran out is its holder's until it is reaped.
+    ///
+    /// # Errors
+    /// [`LedgerError::LeaseLost`] if the lane is not held by this token.
+    async fn renew(&self, lane: LaneId, token: LeaseToken, until: Micros) -> Result<()>;
+
+    /// Writes what became of claimed debts and gives the lane back. A settlement counts only for a debt of the claim
+    /// and the generation that was claimed, and counts as one try (a whole load, which claims a lane without its debts,
+    /// may also find that an owed debt has to wait for another item); all other debts of the claim that are still being
+    /// sent go back to owed, untried. A record changed meanwhile is dirty, and planned when the claim has ended.
+    ///
+    /// # Errors
+    /// [`LedgerError::LeaseLost`] if the lane is not held by this token; nothing is changed then.
+    async fn settle(&self, settled: &Settled) -> Result<()>;
+
+    /// Takes back leases that ended before now. Their debts become `uncertain` if they were being sent, which counts as
+    /// a try; if it was a tenant's lane, the tenant's loads that were being sent on the connection have failed. Owed
+    /// debts left in the lane are due at once. Returns how many leases.
+    async fn reap(&self, now: Micros) -> Result<u64>;
+
+    /// Owes again what is `uncertain` at a connection, in the same generation: for destinations at which sending twice
+    /// is harmless. Returns how many.
+    async fn try_again(&self, connection: &str, now: Micros) -> Result<u64>;
+
+    /// Debts of a connection in one state, by id, after an id.
+    async fn debts(&self, connection: &str, state: Option<DebtState>, after: i64, limit: u32) -> Result<Vec<Debt>>;
+
+    /// One debt by id.
+    async fn debt(&self, id: i64) -> Result<Option<Debt>>;
+
+    /// Debts a record takes part in, by id.
+    async fn debts_of(&self, record: RecordId) -> Result<Vec<Debt>>;
+
+    /// Contents of a connection for a whole-tenant load or a read-back, of all its debts by learner, rank and id, after
+    /// a cursor.
+    async fn holdings(&self, connection: &str, after: Option<HoldingCursor>, limit: u32) -> Result<Vec<Holding>>;
+
+    /// Raises debts again: a new generation of each, due at once. Used by retry and repair. A debt without content to
+    /// send (not planned yet, or refused by its plan) is marked dirty instead, to be planned again; one that is being
+    /// sent is left alone. Returns how many were raised or marked.
+    async fn raise(&self, at: Micros, why: &str, which: &Raise) -> Result<u64>;
+
+    /// Says what reading a store back proved about debts. A proof counts if it is of the debt's generation and of what
+    /// was last accepted there. Held: the confirmed watermark moves to it, and what was sent (or unverifiable) is
+    /// confirmed. Not held: what was confirmed is only sent again, and its confirmed watermark is taken away (its
+    /// content stays, as what was last accepted).
+    ///
+    /// An uncertain debt is settled by a proof of what it wants: held, it is accepted and confirmed; not held, it is
+    /// owed again as the same generation.
+    async fn observed(&self, at: Micros, seen: &[Observation]) -> Result<()>;
+
+    /// Stores a load, held or being sent; its manifest is added after. While it is being sent the items of its manifest
+    /// are not planned anew.
+    async fn open_load(&self, load: &NewLoad) -> Result<i64>;
+
+    /// Adds to the manifest of a load; an entry replaces an older one of the same item.
+    async fn add_to_manifest(&self, load: i64, entries: &[ManifestEntry]) -> Result<()>;
+
+    /// Changes the status of a load that is not closed yet (delivered, refused, failed or rejected).
+    ///
+    /// `Delivered` settles its manifest and nothing else. The sent watermark of each entry's debt moves to what was
+    /// carried. A debt of the entry's generation, whose wanted content was carried, is sent if it was open, and stays
+    /// what it is otherwise (confirmed content that was carried again stays confirmed). A debt raised meanwhile stays a
+    /// debt, and if it was accepted since by other ways its watermark stays too.
+    ///
+    /// `Failed` leaves open whether it arrived: of the debts it placed one can be [unsure](DirtyItem::unsure) what is
+    /// there. All other statuses say that it did not arrive.
+    async fn close_load(&self, load: i64, at: Micros, status: LoadStatus, reason: &str) -> Result<()>;
+
+    /// Loads of a connection, newest first; only held ones if `held`.
+    async fn loads(&self, connection: Option<&str>, held: bool, limit: u32) -> Result<Vec<Load>>;
+
+    /// One load.
+    async fn load(&self, id: i64) -> Result<Option<Load>>;
+
+    /// Entries of a load's manifest, by item, after an item.
+    async fn manifest(&self, load: i64, after: Option<RecordId>, limit: u32) -> Result<Vec<ManifestEntry>>;
+
+    /// How many items the last delivered load of a connection and the given load's tenant placed, and how many of them
+    /// the given load would remove: present there and not present in the given one.
+    async fn shrinkage(&self, connection: &str, load: i64) -> Result<Shrinkage>;
+
+    /// Loads a record was part of, newest first.
+    async fn loads_of(&self, record: RecordId, limit: u32) -> Result<Vec<Load>>;
+
+    /// Notes an attempt.
+    async fn attempted(&self, attempt: &Attempt) -> Result<()>;
+
+    /// Attempts for a debt, newest first.
+    async fn attempts(&self, debt: i64, limit: u32) -> Result<Vec<Attempt>>;
+
+    /// What a connection's state is; a default one if nothing was stored yet.
+    async fn connection(&self, name: &str) -> Result<ConnectionState>;
+
+    /// Stores a connection's state.
+    async fn set_connection(&self, state: &ConnectionState) -> Result<()>;
+
+    /// Figures of a connection; attempts since a time. States that no debt is in are left out.
+    async fn figures(&self, connection: &str, since: Micros) -> Result<Figures>;
+}
+
+/// Reconciliations and their findings.
+#[async_trait]
+pub trait Findings: Send + Sync {
+    /// Opens a reconciliation.
+    async fn open_reconciliation(&self, connection: &str, at: Micros) -> Result<i64>;
+
+    /// Stores what a reconciliation found for some items: a finding that is not closed yet (same connection, item and
+    /// kind) keeps its age, counts one more sighting and takes digest, evidence and the rest of the new one; findings of
+    /// the items that were looked at and not found again are closed.
+    ///
+    /// A finding seen again while it is being repaired is persistent; an accepted one whose digest is another now is
+    /// open again; any other status stays. While an item is settling nothing is known of it: its other findings are
+    /// neither seen nor closed.
+    async fn found(
+        &self,
+        reconciliation: i64,
+        at: Micros,
+        looked_at: &[RecordId],
+        findings: &[NewFinding],
+    ) -> Result<()>;
+
+    /// Closes a reconciliation with its summary.
+    async fn close_reconciliation(&self, id: i64, at: Micros, summary: &Summary) -> Result<()>;
+
+    /// Reconciliations, newest first.
+    async fn reconciliations(&self, connection: Option<&str>, limit: u32) -> Result<Vec<Reconciliation>>;
+
+    /// Findings, by id, after an id; without closed ones unless `closed` asks for all.
+    async fn findings(&self, connection: Option<&str>, closed: bool, after: i64, limit: u32) -> Result<Vec<Finding>>;
+
+    /// One finding.
+    async fn finding(&self, id: i64) -> Result<Option<Finding>>;
+
+    /// Findings about a record, by id.
+    async fn findings_of(&self, record: RecordId) -> Result<Vec<Finding>>;
+
+    /// Changes the status of a finding that is not closed.
+    async fn set_finding(&self, id: i64, at: Micros, status: FindingStatus) -> Result<()>;
+}
+
+/// Tokens, audit, cursors and small facts.
+#[async_trait]
+pub trait Access: Send + Sync {
+    /// Stores a token (only its hash). It replaces one of the same name.
+    async fn add_token(&self, token: &Token) -> Result<()>;
+
+    /// The token with this hash, unless it was revoked. Whether it has ended is for the caller to see.
+    async fn token(&self, hash: &[u8; 32]) -> Result<Option<Token>>;
+
+    /// All tokens, by name.
+    async fn tokens(&self) -> Result<Vec<Token>>;
+
+    /// Revokes a token by its name. True if there was one that was not revoked yet.
+    async fn revoke_token(&self, name: &str, at: Micros) -> Result<bool>;
+
+    /// Writes audit entries; the ledger gives the ids.
+    async fn audit(&self, entries: &[AuditEntry]) -> Result<()>;
+
+    /// Audit entries, newest first, before an id.
+    async fn audited(&self, before: Option<i64>, limit: u32) -> Result<Vec<AuditEntry>>;
+
+    /// A small fact by name (schema-independent: cursors, schedules, alert states).
+    async fn fact(&self, name: &str) -> Result<Option<String>>;
+
+    /// Stores a small fact.
+    async fn set_fact(&self, name: &str, value: &str) -> Result<()>;
+
+    /// True if the store answers.
+    async fn ready(&self) -> Result<()>;
+}
+
+/// The whole ledger.
+pub trait Ledger: Records + Debts + Findings + Access {}
+impl<T: Records + Debts + Findings + Access> Ledger for T {}
