@@ -4,7 +4,7 @@
 
 mod connection;
 
-pub use connection::{Connection, RepairPolicy, Rule};
+pub use connection::{Connection, DifferenceRule, RepairPolicy, Rule, Ruling};
 
 use serde::Deserialize;
 use smol_str::SmolStr;
@@ -357,9 +357,9 @@ mod tests {
         let bare: Connection = toml::from_str(&bare).expect("reads");
         assert_eq!((bare.reconcile_every_secs, bare.settle_secs), (None, None));
         let Reconcile { every_secs, settle_secs } = Reconcile::default();
-        let Connection { settings, rule, .. } = shown.clone();
+        let Connection { settings, rule, difference, .. } = shown.clone();
         let (reconcile_every_secs, settle_secs) = (Some(every_secs), Some(settle_secs));
-        assert_eq!(shown, Connection { settings, rule, reconcile_every_secs, settle_secs, ..bare });
+        assert_eq!(shown, Connection { settings, rule, difference, reconcile_every_secs, settle_secs, ..bare });
     }
 
     #[test]
@@ -367,9 +367,13 @@ mod tests {
         let shown: toml::Table = with_examples().parse().expect("TOML");
         let first = |list: &toml::Value| list[0].as_table().expect("a table").clone();
         let (tenant, connection) = (first(&shown["tenant"]), first(&shown["connection"]));
-        let rule = first(&connection["rule"]);
-        let lists =
-            [("[[tenant]]", tenant), ("[[connection]]", connection), ("[[connection]]\n[[connection.rule]]", rule)];
+        let (rule, difference) = (first(&connection["rule"]), first(&connection["difference"]));
+        let lists = [
+            ("[[tenant]]", tenant),
+            ("[[connection]]", connection),
+            ("[[connection]]\n[[connection.rule]]", rule),
+            ("[[connection]]\n[[connection.difference]]", difference),
+        ];
         let mut sections: Vec<(String, toml::Table)> = lists.map(|(heading, t)| (heading.to_owned(), t)).to_vec();
         sections.extend(shown.iter().filter_map(|(name, t)| Some((format!("[{name}]"), t.as_table()?.clone()))));
         sections.push((String::new(), shown));

@@ -73,11 +73,10 @@ fn what_is_pushed_arrives_is_damaged_found_and_repaired() {
     until("the damage is found", || (gateway.silta(&["reconcile", "virta"]).code == 3).then_some(()));
     let found = gateway.silta(&["findings", "--json", "--connection", "virta"]).expect(3).out;
     let found: Vec<Value> = serde_json::from_str(&found).expect("JSON");
-    let (implied, own): (Vec<_>, Vec<_>) = found.iter().partition(|f| f["implied_by"].is_string());
-    assert_eq!(own.iter().map(|f| &f["kind"]).collect::<Vec<_>>(), ["missing"], "one row was lost: {found:?}");
-    assert!(implied.iter().all(|f| f["implied_by"] == own[0]["item"]), "the rest follows from it: {found:?}");
+    // Whatever else is told hangs under the row that was lost.
+    assert_eq!(found.iter().map(|f| &f["kind"]).collect::<Vec<_>>(), ["missing"], "{found:?}");
     assert!(gateway.silta(&["findings"]).expect(3).out.contains("missing"));
-    gateway.silta(&["findings", "--repair", &own[0]["id"].to_string()]).expect(0);
+    gateway.silta(&["findings", "--repair", &found[0]["id"].to_string()]).expect(0);
     proved(&gateway);
     gateway.silta(&["findings"]).expect(0);
 

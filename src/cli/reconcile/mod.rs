@@ -2,10 +2,10 @@
 
 mod files;
 
-use super::client::Client;
+use super::client::{Client, table};
 use super::{Exit, Outcome};
 use clap::Parser;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Read a destination back and compare it with what was sent, or compare two documents.
 #[derive(Debug, Parser)]
@@ -15,6 +15,9 @@ pub(super) struct Args {
     /// The connection.
     #[arg(required_unless_present = "expected", conflicts_with = "expected")]
     connection: Option<String>,
+    /// Tell what would be found; nothing is stored and nothing repaired.
+    #[arg(long, conflicts_with = "expected")]
+    dry_run: bool,
     /// Print JSON.
     #[arg(long, conflicts_with = "expected")]
     json: bool,
@@ -27,17 +30,13 @@ pub(super) async fn run(args: &Args) -> Outcome {
         return tokio::task::block_in_place(|| files::run(files));
     }
     let connection = args.connection.as_deref().unwrap_or_default();
-    let path = format!("/v1/connections/{connection}/reconcile?wait=true");
-    let summary = args.client.post(&path, &json!({})).await?;
+    let how = if args.dry_run { "dry_run=true" } else { "wait=true" };
+    let answer = args.client.post(&format!("/v1/connections/{connection}/reconcile?{how}"), &json!({})).await?;
+    let summary = if args.dry_run { &answer["summary"] } else { &answer };
     if args.json {
-        say!("{summary:#}");
+        say!("{answer:#}");
     } else {
-        say!("learners: {} (answered completely: {})", summary["learners"], summary["complete"]);
-        say!("items: {} (as they should be: {})", summary["items"], summary["agreed"]);
-        for (kind, count) in summary["findings"].as_object().into_iter().flatten() {
-            say!("{kind}: {count}");
-        }
-        say!("repairs raised: {}", summary["repairs"]);
+        tell(summary, answer["findings"].as_array());
     }
     if let Some(failure) = summary["failure"].as_str() {
         return Err(failure.into());
@@ -45,3 +44,31 @@ pub(super) async fn run(args: &Args) -> Outcome {
     let findings = summary["findings"].as_object().into_iter().flatten().any(|(kind, _)| kind != "settling");
     Ok(if findings { Exit::Partial } else { Exit::Clean })
 }
+
+fn tell(summary: &Value, foreseen: Option<&Vec<Value>>) {
+    say!("learners: {} (answered completely: {})", summary["learners"], summary["complete"]);
+    say!("items: {} (as they should be: {})", summary["items"], summary["agreed"]);
+    for (kind, count) in summary["findings"].as_object().into_iter().flatten() {
+        say!("{kind}: {count}");
+    }
+    for (name, what) in [
+        ("implied", "following from these"),
+        ("legitimate", "legitimate differences"),
+        ("recognised", "origins of recognised credit elsewhere"),
+    ] {
+        if summary[name] != 0 {
+            say!("{what}: {}", summary[name]);
+        }
+    }
+    match foreseen {
+        None => say!("repairs raised: {}", summary["repairs"]),
+        Some(findings) => say!("{}", table(findings, &FORESEEN)),
+    }
+    if let Some(waits) = summary["waits"].as_str() {
+        say!("nothing was repaired: {waits}");
+    }
+}
+
+/// What is shown of a finding of a dry run.
+const FORESEEN: [(&str, &str); 4] =
+    [("kind", "/kind"), ("record", "/item"), ("then", "/evidence/ruling"), ("proposal", "/evidence/proposal")];
