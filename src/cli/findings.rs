@@ -4,6 +4,7 @@ use super::client::{Client, table};
 use super::{Exit, Outcome};
 use clap::Parser;
 use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet};
 
 /// Show what reconciliation found.
 #[derive(Debug, Parser)]
@@ -44,6 +45,7 @@ pub(super) async fn run(args: &Args) -> Outcome {
         after = page.last().and_then(|f| f["id"].as_i64()).unwrap_or(i64::MAX);
         all.extend_from_slice(page);
     }
+    let all = nested(all);
     if args.json {
         say!("{:#}", Value::Array(all.clone()));
     } else {
@@ -59,4 +61,24 @@ pub(super) async fn run(args: &Args) -> Outcome {
     }
     let open = all.iter().any(|f| f["kind"] != "settling" && f["status"] != "accepted" && f["status"] != "suppressed");
     Ok(if open { Exit::Partial } else { Exit::Clean })
+}
+
+/// Each finding that follows from another with that one, under `implies`.
+fn nested(all: Vec<Value>) -> Vec<Value> {
+    let place = |f: &Value| (f["connection"].to_string(), f["item"].to_string());
+    let follows = |f: &Value| f["implied_by"].is_string();
+    let roots: HashSet<_> = all.iter().filter(|f| !follows(f)).map(place).collect();
+    let from = |f: &Value| (f["connection"].to_string(), f["implied_by"].to_string());
+    let (implied, mut own): (Vec<Value>, Vec<Value>) =
+        all.into_iter().partition(|f| follows(f) && roots.contains(&from(f)));
+    let mut by_root: HashMap<_, Vec<Value>> = HashMap::new();
+    for one in implied {
+        by_root.entry(from(&one)).or_default().push(one);
+    }
+    for one in &mut own {
+        if let Some(implied) = by_root.remove(&place(one)) {
+            one["implies"] = Value::Array(implied);
+        }
+    }
+    own
 }

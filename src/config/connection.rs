@@ -1,6 +1,8 @@
 //! One configured use of an adapter: whose records, where to, which of them, at what pace.
 
-use serde::Deserialize;
+use crate::ledger::FindingKind;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use silta_adapter::record::{RecordKind, State};
 use smol_str::SmolStr;
 
@@ -47,6 +49,17 @@ pub struct Connection {
     /// Most repairs one reconciliation may raise.
     #[serde(default = "many")]
     pub max_repairs: u64,
+    /// Largest share of the items compared that may differ for any of them to be repaired without a person, 0–1.
+    #[serde(default = "ten_percent")]
+    pub max_repair_share: f64,
+    /// Least share of what should be there that an inventory must hold to be believed, 0–1; it may hold no more than
+    /// what should be there divided by it. 0 believes every inventory.
+    #[serde(default = "half")]
+    pub plausible_share: f64,
+    /// Which findings are repaired, wait for a person or are no errors: the first rule that matches decides; `repair` if
+    /// none does.
+    #[serde(default)]
+    pub difference: Vec<DifferenceRule>,
     /// True if a version that says what an older one said waits for an operator.
     #[serde(default)]
     pub hold_reverted: bool,
@@ -71,6 +84,12 @@ fn one() -> u32 {
 fn five_percent() -> f64 {
     0.05
 }
+fn ten_percent() -> f64 {
+    0.1
+}
+fn half() -> f64 {
+    0.5
+}
 fn many() -> u64 {
     1000
 }
@@ -84,6 +103,18 @@ pub enum RepairPolicy {
     Auto,
     /// Findings wait for an operator.
     Hold,
+}
+
+/// What becomes of a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Ruling {
+    /// It becomes a debt again.
+    Repair,
+    /// It waits for a person.
+    Hold,
+    /// It is a legitimate difference.
+    Ignore,
 }
 
 /// A routing rule: a record matches if every predicate that is given matches.
@@ -111,4 +142,36 @@ pub struct Rule {
 
 fn yes() -> bool {
     true
+}
+
+/// What becomes of some findings: one matches if every predicate that is given matches.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DifferenceRule {
+    /// Kinds of finding.
+    #[serde(default)]
+    pub finding: Vec<FindingKind>,
+    /// Fields (JSON pointers): nothing outside of them differs.
+    #[serde(default)]
+    pub field: Vec<String>,
+    /// Kinds of record.
+    #[serde(default)]
+    pub kind: Vec<RecordKind>,
+    /// Institutions as sent.
+    #[serde(default)]
+    pub institution: Vec<SmolStr>,
+    /// Categories of attainment (VIRTA `Laji`), by value.
+    #[serde(default)]
+    pub category: Vec<SmolStr>,
+    /// Classifications of attainments, of which one must be there, by value.
+    #[serde(default)]
+    pub classification: Vec<SmolStr>,
+    /// Grades of attainments, by value.
+    #[serde(default)]
+    pub grade: Vec<SmolStr>,
+    /// What becomes of findings that match.
+    pub then: Ruling,
+    /// Why, for people.
+    #[serde(default)]
+    pub because: String,
 }

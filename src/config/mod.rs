@@ -5,7 +5,7 @@
 mod connection;
 mod seal;
 
-pub use connection::{Connection, RepairPolicy, Rule};
+pub use connection::{Connection, DifferenceRule, RepairPolicy, Rule, Ruling};
 pub use seal::Seal;
 
 use secrecy::SecretString;
@@ -424,9 +424,9 @@ mod tests {
         let bare: Connection = toml::from_str(&bare).expect("reads");
         assert_eq!((bare.reconcile_every_secs, bare.settle_secs), (None, None));
         let Reconcile { every_secs, settle_secs } = Reconcile::default();
-        let Connection { settings, rule, .. } = shown.clone();
+        let Connection { settings, rule, difference, .. } = shown.clone();
         let (reconcile_every_secs, settle_secs) = (Some(every_secs), Some(settle_secs));
-        assert_eq!(shown, Connection { settings, rule, reconcile_every_secs, settle_secs, ..bare });
+        assert_eq!(shown, Connection { settings, rule, difference, reconcile_every_secs, settle_secs, ..bare });
     }
 
     #[test]
@@ -434,13 +434,14 @@ mod tests {
         let shown: toml::Table = with_examples().parse().expect("TOML");
         let first = |list: &toml::Value| list[0].as_table().expect("a table").clone();
         let (tenant, connection) = (first(&shown["tenant"]), first(&shown["connection"]));
-        let rule = first(&connection["rule"]);
+        let (rule, difference) = (first(&connection["rule"]), first(&connection["difference"]));
         let seal = shown["seal"]["main"].as_table().expect("a table").clone();
         let lists = [
             ("[seal.main]", seal),
             ("[[tenant]]", tenant),
             ("[[connection]]", connection),
             ("[[connection]]\n[[connection.rule]]", rule),
+            ("[[connection]]\n[[connection.difference]]", difference),
         ];
         let mut sections: Vec<(String, toml::Table)> = lists.map(|(heading, t)| (heading.to_owned(), t)).to_vec();
         let one = shown.iter().filter(|(name, _)| *name != "seal");

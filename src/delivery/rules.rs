@@ -38,7 +38,8 @@ pub fn route(record: &Record, connection: &Connection, adapter: &Descriptor) -> 
     }
 }
 
-fn matches(record: &Record, rule: &Rule) -> bool {
+/// True if a record matches every predicate that a rule gives.
+pub(crate) fn matches(record: &Record, rule: &Rule) -> bool {
     let attainment = match &record.body {
         Some(Body::Attainment(a)) => Some(a),
         _ => None,

@@ -31,7 +31,7 @@ pub mod replan;
 pub mod route;
 pub mod steer;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod tokens;
 pub mod withdraw;
 

@@ -58,12 +58,20 @@ pub struct ReconcileQuery {
     /// True to wait for the end and get the summary.
     #[serde(default)]
     wait: bool,
+    /// True to be told what would be found: nothing is stored and nothing repaired. Waits for the end.
+    #[serde(default)]
+    dry_run: bool,
 }
 
-/// What a reconciliation found.
+/// What a reconciliation found, or would find.
 #[derive(Debug, Serialize, JsonSchema)]
-#[serde(transparent)]
-pub struct ReconcileAnswer(Summary);
+#[serde(untagged)]
+pub enum ReconcileAnswer {
+    /// Of a dry run: the summary and every finding.
+    DryRun(run::DryRun),
+    /// What was found and stored.
+    Summary(Summary),
+}
 
 described!(RetryOrder, RetryAnswer, ReconcileAnswer);
 
@@ -159,10 +167,11 @@ pub async fn retry_debts(
 
 /// Reconcile a connection now.
 ///
-/// Reads the store back and compares it with what was accepted there.
+/// Reads the store back and compares it with what was accepted there. A dry run answers with the summary and all
+/// findings, with their evidence: it is audited.
 #[utoipa::path(post, path = "/v1/connections/{name}/reconcile", tag = "operating",
     params(("name" = String, Path, description = "name of the connection"), ReconcileQuery),
-    responses((status = 200, description = "it was reconciled", body = ReconcileAnswer),
+    responses((status = 200, description = "it was reconciled, or would be", body = ReconcileAnswer),
         (status = 202, description = "it is being reconciled"),
         (status = 409, description = "its store cannot be read", body = super::error::ProblemDocument,
             content_type = "application/problem+json")))]
@@ -177,10 +186,15 @@ pub async fn reconcile_connection(
     if !connection.readback() {
         return Err(unreadable());
     }
-    note(&gateway, &actor, "reconcile_connection", &connection, "").await?;
+    note(&gateway, &actor, "reconcile_connection", &connection, if query.dry_run { "dry run" } else { "" }).await?;
+    if query.dry_run {
+        let mut dry = run::dry_run(&gateway, &connection).await?.ok_or_else(unreadable)?;
+        dry.findings.retain(|one| actor.sees(one.evidence.key.kind));
+        return Ok(Json(ReconcileAnswer::DryRun(dry)).into_response());
+    }
     if query.wait {
         let summary = run::run(&gateway, &connection).await?.ok_or_else(unreadable)?;
-        return Ok(Json(ReconcileAnswer(summary)).into_response());
+        return Ok(Json(ReconcileAnswer::Summary(summary)).into_response());
     }
     tokio::spawn(async move {
         if let Err(error) = run::run(&gateway, &connection).await {

@@ -23,6 +23,7 @@ use silta_adapter::mapping::Mappings;
 use silta_adapter::record::{Record, RecordKind};
 use silta_record::SiltaRecord;
 use std::io::BufReader;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tower::ServiceExt as _;
 
@@ -62,9 +63,14 @@ adapter = "shelf"
 pub(crate) struct World {
     pub(crate) gateway: Shared,
     pub(crate) held: Arc<Mutex<Vec<Record>>>,
+    /// What happens to the answers of the destination's inventory.
+    pub(crate) answers: Arc<Mutex<Twist>>,
     clock: Arc<ManualClock>,
     router: Router,
 }
+
+/// What happens to an inventory's answers. The number says the how-manieth question it is.
+pub(crate) type Twist = Box<dyn FnMut(usize, &mut Vec<Holding>) + Send>;
 
 /// An answer, read whole.
 #[derive(Debug)]
@@ -99,7 +105,18 @@ impl World {
 
     /// A world whose configuration begins with something else.
     pub(crate) fn configured(more: &str) -> Self {
+        Self::from_config(&CONFIG.replace("[server]\n", &format!("[server]\n{more}\n")))
+    }
+
+    /// A world whose first connection has other settings: what becomes of findings, among others.
+    pub(crate) fn connected(more: &str) -> Self {
+        Self::from_config(&CONFIG.replace("repair = \"hold\"\n", &format!("{more}\n")))
+    }
+
+    fn from_config(config: &str) -> Self {
         let held = Arc::new(Mutex::new(Vec::new()));
+        let answers: Arc<Mutex<Twist>> = Arc::new(Mutex::new(Box::new(|_, _| {})));
+        let store = Store { held: held.clone(), answers: answers.clone() };
         let rng = Rng::from_seed(7);
         let clock = Arc::new(ManualClock::at(1_700_000_000_000_000));
         let parts = Parts {
@@ -107,12 +124,12 @@ impl World {
             vault: Arc::new(Vault::new(&[7; 32], rng.clone()).expect("a vault")),
             clock: clock.clone(),
             rng,
-            registry: Registry::new(vec![Arc::new(SiltaRecord), Arc::new(Store { held: held.clone() })]),
+            registry: Registry::new(vec![Arc::new(SiltaRecord), Arc::new(store)]),
             mappings: Arc::new(Mappings::default()),
         };
-        let config = Config::from_toml(&CONFIG.replace("[server]\n", &format!("[server]\n{more}\n"))).expect("valid");
+        let config = Config::from_toml(config).expect("valid");
         let gateway = Arc::new(Gateway::new(config, parts).expect("a gateway"));
-        Self { router: router(gateway.clone()), gateway, held, clock }
+        Self { router: router(gateway.clone()), gateway, held, answers, clock }
     }
 
     /// The same world under other routes.
@@ -203,6 +220,7 @@ pub(crate) fn attainment(id: &str, credits: &str) -> Value {
 /// A store that replaces everything, can be read back and speaks the record format under a name of its own.
 struct Store {
     held: Arc<Mutex<Vec<Record>>>,
+    answers: Arc<Mutex<Twist>>,
 }
 
 static STORE: Descriptor = Descriptor {
@@ -233,13 +251,16 @@ impl Adapter for Store {
     }
 
     fn connect(&self, _: &Value) -> Result<Connected, BadSettings> {
-        let shelf = Arc::new(Shelf { held: self.held.clone() });
+        let shelf =
+            Arc::new(Shelf { held: self.held.clone(), answers: self.answers.clone(), asked: AtomicUsize::new(0) });
         Ok(Connected { deliver: Some(shelf.clone()), inventory: Some(shelf), ..Connected::default() })
     }
 }
 
 struct Shelf {
     held: Arc<Mutex<Vec<Record>>>,
+    answers: Arc<Mutex<Twist>>,
+    asked: AtomicUsize,
 }
 
 #[async_trait]
@@ -281,6 +302,8 @@ impl Inventory for Shelf {
             problems: Vec::new(),
             complete: true,
         };
-        Ok(learners.iter().enumerate().map(holding).collect())
+        let mut answer = learners.iter().enumerate().map(holding).collect();
+        self.answers.lock().expect("a lock")(self.asked.fetch_add(1, Ordering::Relaxed), &mut answer);
+        Ok(answer)
     }
 }

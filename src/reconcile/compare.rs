@@ -1,5 +1,8 @@
 //! What differs between what was accepted and what is there. Pure.
 
+use super::fingerprint::fingerprint;
+use super::recognition;
+use crate::config::Ruling;
 use crate::ledger::{FindingKind, Holding, Micros, Wanted};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,6 +48,8 @@ pub struct Comparison {
     pub agreed: Vec<usize>,
     /// What is not.
     pub findings: Vec<Finding>,
+    /// Records of other institutions in which credit that ours recognised has its origin: no findings.
+    pub origins: usize,
 }
 
 /// One finding about one item.
@@ -77,6 +82,9 @@ pub struct Evidence {
     /// The other key, for a re-keyed item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other: Option<RecordKey>,
+    /// What becomes of it; what the connection's `repair` says, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruling: Option<Ruling>,
 }
 
 /// Compares what was accepted for one learner with what is there.
@@ -86,9 +94,13 @@ pub fn compare(expected: &[Expected], found: &[Record], terms: Terms<'_>) -> Com
     for record in found {
         there.entry(identity(&record.head.key, terms.institutions)).or_default().push(record);
     }
+    let ours: HashSet<&RecordKey> = expected.iter().map(|item| &item.key).collect();
     let mut missing = Vec::new();
     for (at, item) in expected.iter().enumerate() {
-        let held = there.remove(&identity(&item.key, terms.institutions)).unwrap_or_default();
+        let held = match there.get_mut(&identity(&item.key, terms.institutions)) {
+            Some(records) => held_under(&item.key, &ours, records),
+            None => Vec::new(),
+        };
         match (&item.sent, held.as_slice()) {
             (None, []) => out.agreed.push(at),
             (Some(_), []) if !terms.complete => {}
@@ -96,14 +108,11 @@ pub fn compare(expected: &[Expected], found: &[Record], terms: Terms<'_>) -> Com
             (None, [record, ..]) => out.findings.push(unexpected(at, item, record, terms)),
             (Some(sent), [record, others @ ..]) => {
                 let form = comparable(record, terms);
-                if let Some(other) = others.iter().find(|o| comparable(o, terms) != form) {
-                    out.findings.push(finding(
-                        Some(at),
-                        &item.key,
-                        FindingKind::Duplicate,
-                        Some(other),
-                        "the store holds it more than once with different content",
-                    ));
+                let again = |other: &&&Record| {
+                    other.head.key.institution != record.head.key.institution || comparable(other, terms) != form
+                };
+                if let Some(other) = others.iter().find(again) {
+                    out.findings.push(duplicate(at, item, record, other, terms));
                 } else if shown(sent, &form, terms) == form {
                     out.agreed.push(at);
                 } else {
@@ -115,6 +124,7 @@ pub fn compare(expected: &[Expected], found: &[Record], terms: Terms<'_>) -> Com
     orphans(expected, found, &missing, terms, &mut out);
     let mut strangers: Vec<&Record> = there.into_values().flatten().collect();
     strangers.sort_by(|a, b| a.head.key.cmp(&b.head.key));
+    out.origins = leave_origins(expected, &mut strangers, terms.institutions);
     rekeyed(expected, &mut missing, &mut strangers, terms, &mut out);
     for at in missing {
         out.findings.push(absent(at, &expected[at], terms));
@@ -137,6 +147,20 @@ type Identity = (RecordKind, String, String);
 
 fn identity(key: &RecordKey, institutions: &Institutions) -> Identity {
     (key.kind, institutions.current(&key.institution).to_owned(), key.id.to_string())
+}
+
+/// Takes what the store holds under a key, first under the institution as sent. What stands under another name of the
+/// institution is the same, unless it is a key of ours itself: a register may have sent both.
+fn held_under<'a>(key: &RecordKey, ours: &HashSet<&RecordKey>, records: &mut Vec<&'a Record>) -> Vec<&'a Record> {
+    let exact = |record: &Record| record.head.key.institution == key.institution;
+    let of_another = |record: &Record| {
+        let named = RecordKey { institution: record.head.key.institution.clone(), ..key.clone() };
+        !exact(record) && ours.contains(&named)
+    };
+    let (rest, mut held): (Vec<_>, Vec<_>) = records.drain(..).partition(|record| of_another(record));
+    *records = rest;
+    held.sort_by_key(|record| !exact(record));
+    held
 }
 
 /// The canonical form of what is compared: the body and whom it is about. Under which institution's name a record of a
@@ -187,7 +211,13 @@ fn finding(
         key: key.clone(),
         kind,
         found: found.cloned(),
-        evidence: Evidence { key: key.clone(), fields: Vec::new(), proposal: proposal.to_owned(), other: None },
+        evidence: Evidence {
+            key: key.clone(),
+            fields: Vec::new(),
+            proposal: proposal.to_owned(),
+            other: None,
+            ruling: None,
+        },
         implied_by: None,
     }
 }
@@ -207,6 +237,16 @@ fn absent(at: usize, item: &Expected, terms: Terms<'_>) -> Finding {
         return settling(at, item, None);
     }
     finding(Some(at), &item.key, FindingKind::Missing, None, "it was accepted and is not there; send it again")
+}
+
+fn duplicate(at: usize, item: &Expected, record: &Record, other: &Record, terms: Terms<'_>) -> Finding {
+    let why = match other.head.key.institution == record.head.key.institution {
+        true => "the store holds it more than once with different content",
+        false => "the store holds it twice, once under an earlier name of the institution",
+    };
+    let mut out = finding(Some(at), &item.key, FindingKind::Duplicate, Some(other), why);
+    out.evidence.fields = diff(&comparable(record, terms), &comparable(other, terms));
+    out
 }
 
 fn unexpected(at: usize, item: &Expected, record: &Record, terms: Terms<'_>) -> Finding {
@@ -255,6 +295,22 @@ fn orphans(expected: &[Expected], found: &[Record], missing: &[usize], terms: Te
     }
 }
 
+/// Leaves out what other institutions say about learning that ours recognised: it is theirs. Returns how much.
+fn leave_origins(expected: &[Expected], strangers: &mut Vec<&Record>, institutions: &Institutions) -> usize {
+    let ours: Vec<&Record> = expected.iter().filter_map(|item| item.sent.as_ref()).collect();
+    let all: Vec<&Record> = ours.iter().chain(strangers.iter()).copied().collect();
+    let origins: HashSet<usize> = recognition::links(&all, institutions)
+        .into_iter()
+        .filter_map(|(home, origin)| if home < ours.len() { origin.checked_sub(ours.len()) } else { None })
+        .collect();
+    let mut at = 0;
+    strangers.retain(|_| {
+        at += 1;
+        !origins.contains(&(at - 1))
+    });
+    origins.len()
+}
+
 /// A missing item and a stranger that say the same about the same learning are one item under another key. Where more
 /// than one could match, nothing is guessed.
 fn rekeyed(
@@ -264,14 +320,15 @@ fn rekeyed(
     terms: Terms<'_>,
     out: &mut Comparison,
 ) {
+    let print = |record: &Record| Some(fingerprint(&record_form(record), terms.institutions)?.to_string());
     let mut prints: BTreeMap<String, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
     for at in missing.iter() {
-        if let Some(print) = expected[*at].sent.as_ref().and_then(fingerprint) {
+        if let Some(print) = expected[*at].sent.as_ref().and_then(print) {
             prints.entry(print).or_default().0.push(*at);
         }
     }
     for (place, record) in strangers.iter().enumerate() {
-        if let Some(sides) = fingerprint(record).and_then(|print| prints.get_mut(&print)) {
+        if let Some(sides) = print(record).and_then(|print| prints.get_mut(&print)) {
             sides.1.push(place);
         }
     }
@@ -299,16 +356,6 @@ fn rekeyed(
         place += 1;
         !matched.contains(&(place - 1))
     });
-}
-
-/// What identifies a piece of learning without its key: name, date, credits, grade and code, of one kind.
-fn fingerprint(record: &Record) -> Option<String> {
-    let Some(Body::Attainment(a)) = &record.body else { return None };
-    if a.title.is_empty() || a.completed_on.is_none() {
-        return None;
-    }
-    let parts = silta_adapter::canonical::of(&(&a.title, &a.completed_on, &a.credits, &a.grade, &a.code));
-    Some(parts.to_string())
 }
 
 /// If the learner's own item is missing, everything else that is missing follows from it.

@@ -116,7 +116,11 @@ fn each_difference_has_its_kind() {
     );
     let before = Expected { confirmed: Some(changed.clone()), ..there(&a) };
     assert_eq!(kinds(&[before], std::slice::from_ref(&changed), true), [(Stale, vec!["/body/credits/ects".into()])]);
-    assert_eq!(kinds(&[there(&a)], &[a.clone(), changed], true), [(Duplicate, none())]);
+    assert_eq!(
+        kinds(&[there(&a)], &[a.clone(), changed], true),
+        [(Duplicate, vec!["/body/credits/ects".into()])],
+        "what the repetition says otherwise"
+    );
     assert_eq!(kinds(&[expected(1, &a, None)], std::slice::from_ref(&a), true), [(Unexpected, none())]);
     assert_eq!(kinds(&[], std::slice::from_ref(&a), true), [(Unexpected, none())], "never ours");
     assert_eq!(kinds(&[there(&a)], &[course("new", "new-A", "5", &[])], true), [(Rekeyed, none())]);
@@ -161,4 +165,13 @@ fn what_follows_from_another_finding_is_attached_to_it() {
     let gone = compare(&items, &[], terms);
     let kinds: Vec<_> = gone.findings.iter().map(|f| (f.kind, f.implied_by)).collect();
     assert_eq!(kinds, [(FindingKind::Missing, None), (FindingKind::Missing, Some(0)), (FindingKind::Missing, Some(0))]);
+}
+
+#[test]
+fn what_a_register_sent_under_both_names_of_an_institution_is_two_items() {
+    let (old, new) = (course("old", "A", "5", &[]), course("new", "A", "5", &[]));
+    let both = [there(&old), expected(2, &new, Some(new.clone()))];
+    assert_eq!(kinds(&both, &[new.clone(), old.clone()], true), []);
+    assert_eq!(kinds(&both, std::slice::from_ref(&new), true), [(FindingKind::Missing, none())]);
+    assert_eq!(kinds(&[there(&new)], &[old, new.clone()], true)[0].0, FindingKind::Duplicate, "sent once, there twice");
 }

@@ -1,30 +1,44 @@
 //! Findings become debts again: bounded, and once. What survives a repair waits for a person.
 
+use super::compare::Evidence;
 use crate::config::RepairPolicy;
+use crate::config::Ruling;
 use crate::delivery::DeliveryError;
 use crate::gateway::{Connection, Gateway};
 use crate::ledger::{Finding, FindingKind, FindingStatus, Raise};
 
-/// Raises the repairs of a connection's open findings as debts, as far as its policy and bound allow. Returns how many
-/// findings are being repaired now.
+/// Raises the repairs of a connection's open findings as debts, as far as its rules and its bound allow. Returns how
+/// many findings are being repaired now.
 ///
 /// # Errors
 /// If the ledger fails.
 pub async fn raise(gateway: &Gateway, connection: &Connection) -> Result<i64, DeliveryError> {
-    if connection.config.repair == RepairPolicy::Hold {
-        return Ok(0);
-    }
     let (mut raised, mut after) = (0, 0);
     loop {
         let page = gateway.ledger.findings(Some(&connection.config.name), false, after, 200).await?;
         let Some(last) = page.last() else { return Ok(raised) };
         after = last.id;
         for finding in page.iter().filter(|f| f.status == FindingStatus::Open && repairable(f.kind)) {
+            if ruling(gateway, connection, finding) != Ruling::Repair {
+                continue;
+            }
             if raised as u64 >= connection.config.max_repairs {
                 return Ok(raised);
             }
             raised += i64::from(repair(gateway, connection, finding).await?);
         }
+    }
+}
+
+/// What becomes of a finding, as was said when it was found. One without evidence is about erased data: for a person.
+fn ruling(gateway: &Gateway, connection: &Connection, finding: &Finding) -> Ruling {
+    let by_default = match connection.config.repair {
+        RepairPolicy::Auto => Ruling::Repair,
+        RepairPolicy::Hold => Ruling::Hold,
+    };
+    match gateway.vault.open_json::<Evidence>(&finding.evidence) {
+        Ok(evidence) => evidence.ruling.unwrap_or(by_default),
+        Err(_) => Ruling::Hold,
     }
 }
 

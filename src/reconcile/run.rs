@@ -1,25 +1,47 @@
-//! Reads a store back and compares it with what was accepted there.
+//! Reconciles a connection: reads its store back, stores what is believed of it, raises repairs.
 
-use super::compare::{Comparison, Expected, Finding, Terms, compare};
+use super::compare::Evidence;
+use super::evidence::SMALL;
+use super::reading::{Look, Reading};
 use super::repair;
 use crate::delivery::DeliveryError;
-use crate::delivery::items::open_item;
 use crate::delivery::settle::micros;
-use crate::delivery::walk::{Learner, Walk};
+use crate::delivery::walk::Walk;
 use crate::gateway::{Connection, Gateway};
-use crate::ledger::{
-    FindingKind, FindingStatus, Holding, LearnerId, Micros, NewFinding, Observation, RecordId, Sealed, Summary, Wanted,
-};
-use silta_adapter::adapter::{DecodeContext, Inventory, LearnerQuery, Limits};
-use silta_adapter::canonical::Digest;
-use silta_adapter::record::{Body, Record};
+use crate::ledger::{FindingKind, FindingStatus, Micros, NewFinding, RecordId, Summary};
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::sync::Arc;
 
+/// What a reconciliation would find and store.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DryRun {
+    /// The summary it would have.
+    pub summary: Summary,
+    /// Its findings.
+    pub findings: Vec<Foreseen>,
+}
+
+/// A finding that was not stored.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Foreseen {
+    /// The record or item.
+    pub item: RecordId,
+    /// What kind of difference.
+    pub kind: FindingKind,
+    /// The item of the finding that implies this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub implied_by: Option<RecordId>,
+    /// Field-level evidence and proposed repair.
+    pub evidence: Evidence,
+}
+
 /// Reconciles a connection: every learner it ever held something for is read back. Returns the summary, which is also
-/// stored.
+/// stored; `None` if its store cannot be read back.
 ///
 /// # Errors
-/// If the ledger fails or a content cannot be opened. A store that cannot be read is not an error: the summary says so.
+/// If the ledger fails or a content cannot be opened. A store that cannot be read, or not be believed, is not an error:
+/// the summary says so, and nothing is repaired.
 pub async fn run(gateway: &Gateway, connection: &Connection) -> Result<Option<Summary>, DeliveryError> {
     let Some(inventory) = &connection.connected.inventory else { return Ok(None) };
     let _once_at_a_time = connection.reconciling.lock().await;
@@ -29,154 +51,107 @@ pub async fn run(gateway: &Gateway, connection: &Connection) -> Result<Option<Su
     let mut state = gateway.ledger.connection(name).await?;
     state.last_reconciled = Some(started);
     gateway.ledger.set_connection(&state).await?;
-    let mut summary = Summary::default();
-    let mut walk = Walk::new(gateway, connection);
-    loop {
-        let learners = walk.next(inventory.batch().max(1)).await?;
-        if learners.is_empty() {
-            break;
-        }
-        summary.learners += learners.len() as i64;
-        if let Err(reason) = look_at(gateway, connection, &**inventory, id, &learners, &mut summary).await? {
-            summary.failure = Some(reason);
-            break;
+    let mut reading = Reading::new(gateway, connection, &**inventory);
+    let believed = read(gateway, connection, &mut reading, Some(id)).await?;
+    let (looks, doubts) = (std::mem::take(&mut reading.looks), reading.doubts());
+    let mut summary = reading.summary;
+    match believed {
+        Err(reason) => summary.failure = Some(reason),
+        Ok(()) => {
+            count(&mut summary, &looks);
+            for look in &looks {
+                store(gateway, id, look).await?;
+            }
+            summary.failure = doubts;
+            if summary.failure.is_none() {
+                mend(gateway, connection, started, &mut summary).await?;
+            }
         }
     }
-    if summary.failure.is_none() && summary.complete == summary.learners {
-        close_gone_strangers(gateway, connection, started).await?;
-    }
-    summary.repairs = repair::raise(gateway, connection).await?;
     gateway.ledger.close_reconciliation(id, gateway.now(), &summary).await?;
     Ok(Some(summary))
 }
 
-/// Asks the store about some learners and stores what comes of it. The inner error says why the store was not read.
-async fn look_at(
+/// Reads a connection's store back and says what would be found; nothing is stored and nothing repaired.
+///
+/// # Errors
+/// As [`run`].
+pub async fn dry_run(gateway: &Gateway, connection: &Connection) -> Result<Option<DryRun>, DeliveryError> {
+    let Some(inventory) = &connection.connected.inventory else { return Ok(None) };
+    let _once_at_a_time = connection.reconciling.lock().await;
+    let mut reading = Reading::new(gateway, connection, &**inventory);
+    let believed = read(gateway, connection, &mut reading, None).await?;
+    let (looks, doubts) = (std::mem::take(&mut reading.looks), reading.doubts());
+    let mut summary = reading.summary;
+    count(&mut summary, &looks);
+    summary.failure = believed.err().or(doubts);
+    let foreseen = |one: NewFinding| {
+        let evidence = gateway.vault.open_json(&one.evidence)?;
+        Ok(Foreseen { item: one.item, kind: one.kind, implied_by: one.implied_by, evidence })
+    };
+    let findings =
+        looks.into_iter().flat_map(|look| look.findings).map(foreseen).collect::<Result<_, DeliveryError>>()?;
+    Ok(Some(DryRun { summary, findings }))
+}
+
+/// Reads all of a store. What is as it should be is noted at once, if there is a reconciliation to note it for.
+async fn read(
     gateway: &Gateway,
     connection: &Connection,
-    inventory: &dyn Inventory,
-    reconciliation: i64,
-    learners: &[Learner],
-    summary: &mut Summary,
+    reading: &mut Reading<'_>,
+    reconciliation: Option<i64>,
 ) -> Result<Result<(), String>, DeliveryError> {
-    let mut queries = Vec::with_capacity(learners.len());
-    for learner in learners {
-        queries.push(query(gateway, connection, learner.id).await?);
+    let mut walk = Walk::new(gateway, connection);
+    loop {
+        match reading.batch(&mut walk).await? {
+            Err(reason) => return Ok(Err(reason)),
+            Ok(false) => return Ok(reading.believed()),
+            Ok(true) => {}
+        }
+        count(&mut reading.summary, &reading.clean);
+        for look in reading.clean.iter().filter(|_| reconciliation.is_some()) {
+            store(gateway, reconciliation.unwrap_or_default(), look).await?;
+        }
     }
-    let ctx = DecodeContext {
-        tenant: connection.config.tenant.clone(),
-        source: "readback".into(),
-        limits: Limits { bytes: gateway.config.server.max_body_bytes, ..Limits::default() },
-    };
-    connection.paced().await;
-    let answers = match inventory.holdings(&ctx, &queries).await {
-        Ok(answers) => answers,
-        Err(e) => return Ok(Err(e.0.reason)),
-    };
+}
+
+fn count(summary: &mut Summary, looks: &[Look]) {
+    for one in looks.iter().flat_map(|look| &look.findings) {
+        match one.implied_by {
+            Some(_) => summary.implied += 1,
+            None => *summary.findings.entry(one.kind.name().into()).or_default() += 1,
+        }
+    }
+}
+
+async fn store(gateway: &Gateway, reconciliation: i64, look: &Look) -> Result<(), DeliveryError> {
     let now = gateway.now();
-    let settle = micros(connection.config.settle_secs.unwrap_or(gateway.config.reconcile.settle_secs));
-    for answer in answers {
-        let Some(learner) = learners.get(answer.query) else { continue };
-        let mut expected = Vec::with_capacity(learner.holdings.len());
-        for holding in &learner.holdings {
-            expected.extend(expect(gateway, holding).await?);
-        }
-        let terms = Terms {
-            now,
-            settle,
-            complete: answer.complete,
-            institutions: &gateway.mappings.institutions,
-            withheld: inventory.withheld(),
-        };
-        let comparison = compare(&expected, &answer.records, terms);
-        summary.complete += i64::from(answer.complete);
-        summary.items += expected.len() as i64;
-        summary.agreed += comparison.agreed.len() as i64;
-        for one in &comparison.findings {
-            *summary.findings.entry(one.kind.name().into()).or_default() += 1;
-        }
-        store(gateway, reconciliation, now, learner.id, &expected, &comparison, answer.complete).await?;
-    }
-    Ok(Ok(()))
-}
-
-/// What to ask about a learner: all identifiers known, from every learner record, current or not.
-async fn query(gateway: &Gateway, connection: &Connection, learner: LearnerId) -> Result<LearnerQuery, DeliveryError> {
-    let mut query = LearnerQuery { learner: Default::default(), identifiers: Vec::new() };
-    for stored in gateway.ledger.records_of(&connection.config.tenant, learner).await? {
-        let Some(content) = &stored.content else { continue };
-        if query.learner.is_empty() || stored.kind == silta_adapter::record::RecordKind::Learner {
-            let record: Record = gateway.vault.open_json(content)?;
-            query.learner = record.head.learner;
-            if let Some(Body::Learner(body)) = record.body {
-                query.identifiers.extend(body.identifiers.0);
-            }
-        }
-    }
-    Ok(query)
-}
-
-async fn expect(gateway: &Gateway, holding: &Holding) -> Result<Option<Expected>, DeliveryError> {
-    let first = |content: &Option<(Digest, Sealed)>| -> Result<Option<Record>, DeliveryError> {
-        let Some((_, sealed)) = content else { return Ok(None) };
-        Ok(open_item(gateway, sealed)?.into_iter().next())
-    };
-    let (sent, confirmed) = (first(&holding.sent_content)?, first(&holding.confirmed_content)?);
-    let wanted = first(&holding.wanted_content)?;
-    let mut key = sent.as_ref().or(confirmed.as_ref()).or(wanted.as_ref()).map(|r| r.head.key.clone());
-    if key.is_none() && holding.wanted == Some(Wanted::Absent) {
-        // An accepted withdrawal leaves no content behind; that the item is gone is proved under the record's own key.
-        let record = gateway.ledger.record(holding.item).await?.and_then(|r| r.content);
-        key = record.map(|c| gateway.vault.open_json::<Record>(&c)).transpose()?.map(|r| r.head.key);
-    }
-    // Nothing was ever sent or wanted for an item without a key: there is nothing to compare.
-    Ok(key.map(|key| Expected { holding: holding.clone(), key, sent, confirmed }))
-}
-
-async fn store(
-    gateway: &Gateway,
-    reconciliation: i64,
-    now: Micros,
-    learner: LearnerId,
-    expected: &[Expected],
-    comparison: &Comparison,
-    complete: bool,
-) -> Result<(), DeliveryError> {
-    let observation = |at: usize, holds: bool| {
-        let holding = &expected[at].holding;
-        let digest = holding.sent_content.as_ref().map(|(digest, _)| *digest);
-        Observation { debt: holding.debt, generation: holding.generation, digest, holds }
-    };
-    let proved = |at: &&usize| complete || expected[**at].sent.is_some();
-    let mut seen: Vec<Observation> = comparison.agreed.iter().filter(proved).map(|at| observation(*at, true)).collect();
-    seen.extend(
-        comparison
-            .findings
-            .iter()
-            // A whole that lacks a part is itself as it should be.
-            .filter(|f| !matches!(f.kind, FindingKind::Settling | FindingKind::OrphanPart))
-            .filter_map(|f| f.expected.map(|at| observation(at, false))),
-    );
-    gateway.ledger.observed(now, &seen).await?;
-    let looked_at: Vec<RecordId> =
-        if complete { expected.iter().map(|e| e.holding.item).collect() } else { Vec::new() };
-    let findings: Vec<NewFinding> =
-        comparison.findings.iter().map(|one| new_finding(gateway, learner, expected, one)).collect();
-    gateway.ledger.found(reconciliation, now, &looked_at, &findings).await?;
+    gateway.ledger.observed(now, &look.seen).await?;
+    gateway.ledger.found(reconciliation, now, &look.looked_at, &look.findings).await?;
     Ok(())
 }
 
-fn new_finding(gateway: &Gateway, learner: LearnerId, expected: &[Expected], one: &Finding) -> NewFinding {
-    let item = |at: usize| expected[at].holding.item;
-    NewFinding {
-        item: one.expected.map_or_else(|| gateway.vault.record_id(&one.key), item),
-        learner,
-        debt: one.expected.map(|at| expected[at].holding.debt),
-        kind: one.kind,
-        digest: one.found.as_ref().map(|r| gateway.vault.digest_key().record(r)),
-        implied_by: one.implied_by.map(item),
-        evidence: gateway.vault.seal_json(&one.evidence),
+/// Closes what is gone and raises repairs, unless so much differs that a person should look first.
+async fn mend(
+    gateway: &Gateway,
+    connection: &Connection,
+    started: Micros,
+    summary: &mut Summary,
+) -> Result<(), DeliveryError> {
+    if summary.complete == summary.learners {
+        close_gone_strangers(gateway, connection, started).await?;
     }
+    let settling = FindingKind::Settling.name();
+    let own: i64 = summary.findings.iter().filter(|(kind, _)| *kind != settling).map(|(_, n)| n).sum();
+    let differ = own + summary.implied;
+    let share = connection.config.max_repair_share;
+    if differ > ((summary.items as f64 * share) as i64).max(SMALL) {
+        summary.waits =
+            Some(format!("{differ} findings about {} items: a person looks before any is repaired", summary.items));
+    } else {
+        summary.repairs = repair::raise(gateway, connection).await?;
+    }
+    Ok(())
 }
 
 /// Closes findings about records that were never ours and are gone. Only after a run in which every answer was
@@ -247,3 +222,7 @@ async fn wait(gateway: &Gateway, connection: &Connection, every: Micros) {
     let due = last.map_or(0, |last| (last + every - gateway.now()).max(0));
     tokio::time::sleep(std::time::Duration::from_micros(due as u64)).await;
 }
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

@@ -4,6 +4,7 @@
 
 mod cli;
 mod demo;
+mod files;
 mod listener;
 mod nodes;
 mod mapping;

@@ -1,7 +1,7 @@
 //! Several processes on one PostgreSQL database, and the way of an embedded store into one.
 
 use crate::process::{Process, run, silta};
-use crate::serve::World;
+use crate::serve::{World, proved};
 use crate::site::{Site, attainment, fixture};
 use silta_ledger_postgres::throwaway::Database;
 
@@ -58,7 +58,7 @@ fn a_dump_is_restored() {
     assert_eq!(world.gateway.feed(), before);
     world.gateway.silta(&["reconcile", "virta"]).expect(0);
     world.gateway.push(&world.site.file("new.ndjson", &completion("NEW")), &[]).expect(0);
-    world.proved();
+    proved(&world.gateway);
 }
 
 /// Runs a program of the database's.
@@ -88,7 +88,7 @@ fn killed_processes_lose_nothing() {
         }
     }
     world.gateway = second;
-    world.proved();
+    proved(&world.gateway);
     let feed = world.gateway.feed();
     assert_eq!(feed.len(), 12 + 10, "each change is told once: {feed:?}");
     let positions: Vec<i64> = feed.iter().filter_map(|line| line["position"].as_i64()).collect();

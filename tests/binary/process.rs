@@ -111,6 +111,13 @@ impl Process {
         assert!(sent.expect("a shell").success());
     }
 
+    /// The most memory it has held so far, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+    }
+
     /// Waits for its end.
     pub(crate) fn end(&mut self) -> i32 {
         self.out.rest();

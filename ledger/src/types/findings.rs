@@ -126,11 +126,23 @@ pub struct Summary {
     pub items: i64,
     /// Items that are as they should be.
     pub agreed: i64,
-    /// Findings by kind.
+    /// Findings by kind, without those that follow from another.
     pub findings: std::collections::BTreeMap<SmolStr, i64>,
+    /// Findings that follow from another.
+    #[serde(default)]
+    pub implied: i64,
+    /// Differences that are no errors, by the rules of the connection.
+    #[serde(default)]
+    pub legitimate: i64,
+    /// Records of other institutions in which credit that ours recognised has its origin.
+    #[serde(default)]
+    pub recognised: i64,
     /// Repairs raised as debts.
     pub repairs: i64,
-    /// Why it could not be finished, if it could not.
+    /// Why nothing was repaired without a person, if it is the share of differences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
+    /// Why it is incomplete, if it is: nothing is repaired from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
 }

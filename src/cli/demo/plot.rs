@@ -4,9 +4,9 @@ use super::store::Store;
 use super::{Failure, INSTITUTIONS};
 use crate::delivery::load::{Ruling, rule};
 use crate::exchange::journey;
-use crate::gateway::Gateway;
+use crate::gateway::{Connection, Gateway};
 use crate::ledger::{DebtState, FindingKind, FindingStatus, Micros};
-use crate::reconcile;
+use crate::reconcile::{self, repair::repair};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -116,11 +116,11 @@ impl Plot<'_> {
         Ok(())
     }
 
-    /// Tells what was found since a time, whether it is mended already or not. Returns how much.
+    /// Tells what was seen since a time, whether it is mended already or not. Returns how much.
     async fn tell_findings(&self, since: Micros) -> Result<usize, Failure> {
         let mut told = 0;
         for finding in self.gateway.ledger.findings(None, true, 0, 1000).await? {
-            if finding.kind == FindingKind::Settling || finding.opened < since {
+            if finding.kind == FindingKind::Settling || finding.seen < since {
                 continue;
             }
             told += 1;
@@ -135,12 +135,13 @@ impl Plot<'_> {
         Ok(told)
     }
 
-    /// Waits until every connection holds what it is owed, releasing held loads as the operator would.
+    /// Waits until every connection holds what it is owed. As the operator would, it releases held loads and repairs
+    /// what survived a repair: a store that was harmed again, after the demo was killed, may have lost the same again.
     async fn consistent(&self) -> Result<(), Failure> {
         loop {
             let mut settled = true;
             for connection in &self.gateway.connections {
-                settled &= self.connection_settled(&connection.config.name).await?;
+                settled &= self.connection_settled(connection).await?;
             }
             if settled {
                 say!("   consistent.");
@@ -150,7 +151,8 @@ impl Plot<'_> {
         }
     }
 
-    async fn connection_settled(&self, name: &str) -> Result<bool, Failure> {
+    async fn connection_settled(&self, connection: &Connection) -> Result<bool, Failure> {
+        let name = &connection.config.name;
         for load in self.gateway.ledger.loads(Some(name), true, 10).await? {
             say!("   held at {name}: {}. Released.", load.reason);
             rule(&self.gateway, load.id, Ruling::Release, "demo").await?;
@@ -159,6 +161,9 @@ impl Plot<'_> {
         let waiting = figures.in_state(DebtState::Waiting);
         let open = figures.backlog() - waiting + figures.in_state(DebtState::Sent);
         let findings = self.gateway.ledger.findings(Some(name), false, 0, 100).await?;
+        for stubborn in findings.iter().filter(|f| f.status == FindingStatus::Persistent) {
+            repair(&self.gateway, connection, stubborn).await?;
+        }
         let live =
             |status| matches!(status, FindingStatus::Open | FindingStatus::Repairing | FindingStatus::Persistent);
         Ok(open == 0 && !findings.iter().any(|f| live(f.status)))

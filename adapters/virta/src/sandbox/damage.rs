@@ -15,16 +15,15 @@ pub(super) struct Damage {
     pub(super) lose_learners: usize,
 }
 
-/// A document like the one indexed, but damaged.
+/// A document like the one indexed, but damaged. What is picked depends on what is there, not on where it stands.
 pub(super) fn damaged(index: &Index, damage: Damage, rng: &mut impl Rng) -> String {
-    let lost_learners: HashSet<usize> = pick(rng, index.learners.len(), damage.lose_learners).collect();
-    let rows: Vec<&Row> = index
-        .learners
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| !lost_learners.contains(at))
-        .flat_map(|(_, learner)| &learner.rows)
-        .collect();
+    let mut learners: Vec<usize> = (0..index.learners.len()).collect();
+    learners.sort_by_key(|at| (&index.learners[*at].key, index.head(&index.learners[*at])));
+    let lost_learners: HashSet<usize> =
+        pick(rng, learners.len(), damage.lose_learners).map(|at| learners[at]).collect();
+    let staying = learners.iter().filter(|at| !lost_learners.contains(at)).map(|at| &index.learners[*at]);
+    let mut rows: Vec<&Row> = staying.flat_map(|learner| &learner.rows).collect();
+    rows.sort_by_key(|row| &index.text[row.text.clone()]);
     let lost: HashSet<usize> = pick(rng, rows.len(), damage.lose_rows).map(|at| rows[at].text.start).collect();
     let is_alterable = |row: &&&Row| LISTS[row.list].1 == RecordKind::Attainment && !lost.contains(&row.text.start);
     let alterable: Vec<&&Row> = rows.iter().filter(is_alterable).collect();

@@ -50,7 +50,8 @@ pub struct SandboxOptions {
     pub directory: PathBuf,
     /// How often it looks into its inbox.
     pub poll: Duration,
-    /// What its randomness starts from: the same seed and the same requests meet the same faults.
+    /// What its randomness starts from: the same seed and the same requests meet the same faults, and the same content
+    /// takes the same damage, whatever was asked in between and in whatever order it was loaded.
     pub seed: u64,
     /// Faults from the start.
     pub faults: Faults,
@@ -80,7 +81,10 @@ pub struct Sandbox {
     store: Store,
     ticking: Mutex<()>,
     faults: Mutex<Faults>,
-    rng: Mutex<StdRng>,
+    /// Draws the fate of requests.
+    answering: Mutex<StdRng>,
+    /// Draws what is damaged.
+    damaging: Mutex<StdRng>,
     password: Option<String>,
     answered: Mutex<BTreeMap<&'static str, usize>>,
 }
@@ -112,7 +116,8 @@ impl Sandbox {
             store: Store::open(options.directory, Arrivals::of(options.sftp_log))?,
             ticking: Mutex::default(),
             faults: Mutex::new(options.faults),
-            rng: Mutex::new(StdRng::seed_from_u64(options.seed)),
+            answering: Mutex::new(StdRng::seed_from_u64(options.seed)),
+            damaging: Mutex::new(StdRng::seed_from_u64(options.seed)),
             password: options.password,
             answered: Mutex::default(),
         })
@@ -134,7 +139,7 @@ impl Sandbox {
         if !self.store.documents().is_empty() {
             let due = self.faults().take_damage();
             if due != Damage::default() {
-                self.store.damage(due, &mut *lock(&self.rng))?;
+                self.store.damage(due, &mut *lock(&self.damaging))?;
             }
         }
         Ok(loaded)
@@ -178,7 +183,7 @@ impl Sandbox {
 
     fn fate(&self) -> (Fate, Faults) {
         let faults = self.faults().clone();
-        (faults.fate(&mut *lock(&self.rng)), faults)
+        (faults.fate(&mut *lock(&self.answering)), faults)
     }
 
     fn faults(&self) -> MutexGuard<'_, Faults> {

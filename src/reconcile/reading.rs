@@ -1,0 +1,269 @@
+//! Reads a store back, learner by learner, and compares. Nothing is concluded here from what it does not hold: that
+//! waits until all of it was read and is known to be believable.
+
+use super::compare::{Comparison, Evidence, Expected, Finding, Terms, compare};
+use super::evidence::{Sizes, answered_once, is_about, same};
+use super::policy::ruling;
+use crate::config::Ruling;
+use crate::delivery::DeliveryError;
+use crate::delivery::items::open_item;
+use crate::delivery::settle::micros;
+use crate::delivery::walk::{Learner, Walk};
+use crate::gateway::{Connection, Gateway};
+use crate::ledger::{
+    FindingKind, Holding, LearnerId, Micros, NewFinding, Observation, RecordId, Sealed, Summary, Wanted,
+};
+use silta_adapter::adapter::{self, DecodeContext, Inventory, LearnerQuery, Limits};
+use silta_adapter::canonical::Digest;
+use silta_adapter::record::{Body, Record, RecordKind};
+use std::collections::HashSet;
+
+/// Findings that one run may come to. A store that differs in more is not what it was taken for.
+const MOST_FINDINGS: usize = 50_000;
+
+/// What a run came to about one learner.
+pub(super) struct Look {
+    /// Items about which it is known whether they are as they should be.
+    pub(super) looked_at: Vec<RecordId>,
+    /// What the answer proves about debts.
+    pub(super) seen: Vec<Observation>,
+    /// What is not as it should be.
+    pub(super) findings: Vec<NewFinding>,
+}
+
+/// A store being read.
+pub(super) struct Reading<'a> {
+    gateway: &'a Gateway,
+    connection: &'a Connection,
+    inventory: &'a dyn Inventory,
+    ctx: DecodeContext,
+    settle: Micros,
+    sizes: Sizes,
+    /// Learners whose answers cannot be believed, and why the first cannot.
+    doubtful: Option<(i64, &'static str)>,
+    /// The summary so far.
+    pub(super) summary: Summary,
+    /// Looks at learners with findings.
+    pub(super) looks: Vec<Look>,
+    /// Looks at learners without any, of the last batch.
+    pub(super) clean: Vec<Look>,
+}
+
+/// Why an inventory is not believed, or the store could not be read.
+pub(super) type Doubt = String;
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(gateway: &'a Gateway, connection: &'a Connection, inventory: &'a dyn Inventory) -> Self {
+        let limits = Limits { bytes: gateway.config.server.max_body_bytes, ..Limits::default() };
+        let ctx = DecodeContext { tenant: connection.config.tenant.clone(), source: "readback".into(), limits };
+        let settle = micros(connection.config.settle_secs.unwrap_or(gateway.config.reconcile.settle_secs));
+        Self {
+            gateway,
+            connection,
+            inventory,
+            ctx,
+            settle,
+            sizes: Sizes::default(),
+            doubtful: None,
+            summary: Summary::default(),
+            looks: Vec::new(),
+            clean: Vec::new(),
+        }
+    }
+
+    /// Reads about the next learners; false when there are no more.
+    pub(super) async fn batch(&mut self, walk: &mut Walk<'_>) -> Result<Result<bool, Doubt>, DeliveryError> {
+        self.clean.clear();
+        let learners = walk.next(self.inventory.batch().max(1)).await?;
+        self.summary.learners += learners.len() as i64;
+        if learners.is_empty() {
+            return Ok(Ok(false));
+        }
+        let mut queries = Vec::with_capacity(learners.len());
+        for learner in &learners {
+            queries.push(self.query(learner.id).await?);
+        }
+        let answers = match self.ask(&queries).await {
+            Ok(answers) => answers,
+            Err(doubt) => return Ok(Err(doubt)),
+        };
+        let mut odd = Vec::new();
+        for answer in answers {
+            let Some(learner) = learners.get(answer.query) else { continue };
+            if !is_about(&queries[answer.query], &answer) {
+                self.doubt("the store answers about somebody else");
+                continue;
+            }
+            let look = self.look(learner, &answer).await?;
+            match look.findings.iter().all(|f| f.kind == FindingKind::Settling) {
+                true => self.clean.push(look),
+                false => odd.push((answer, look)),
+            }
+        }
+        if let Err(doubt) = self.believe_twice(&queries, odd).await {
+            return Ok(Err(doubt));
+        }
+        Ok(match self.looks.iter().map(|look| look.findings.len()).sum::<usize>() <= MOST_FINDINGS {
+            true => Ok(true),
+            false => Err(format!("more than {MOST_FINDINGS} differences: this is not the store it was taken for")),
+        })
+    }
+
+    /// A difference counts if the store shows it twice: one that changes while it is read is looked at again later.
+    async fn believe_twice(
+        &mut self,
+        queries: &[LearnerQuery],
+        odd: Vec<(adapter::Holding, Look)>,
+    ) -> Result<(), Doubt> {
+        if odd.is_empty() {
+            return Ok(());
+        }
+        let again: Vec<LearnerQuery> = odd.iter().map(|(first, _)| queries[first.query].clone()).collect();
+        let mut answers = self.ask(&again).await?;
+        answers.sort_by_key(|answer| answer.query);
+        for ((first, look), second) in odd.into_iter().zip(answers) {
+            match same(&first, &second) {
+                true => self.looks.push(look),
+                false => self.doubt("what the store holds changes while it is read"),
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, queries: &[LearnerQuery]) -> Result<Vec<adapter::Holding>, Doubt> {
+        self.connection.paced().await;
+        let answers = self.inventory.holdings(&self.ctx, queries).await.map_err(|e| e.0.reason)?;
+        answered_once(queries.len(), &answers)?;
+        Ok(answers)
+    }
+
+    fn doubt(&mut self, why: &'static str) {
+        self.doubtful.get_or_insert((0, why)).0 += 1;
+    }
+
+    /// Whether what was read may be believed as a whole.
+    pub(super) fn believed(&self) -> Result<(), Doubt> {
+        self.sizes.plausible(self.connection.config.plausible_share)
+    }
+
+    /// Why some of the answers are not believed, if some are not.
+    pub(super) fn doubts(&self) -> Option<Doubt> {
+        let (learners, why) = self.doubtful?;
+        Some(format!("nothing is concluded about {learners} learners: {why}"))
+    }
+
+    /// What to ask about a learner: all identifiers known, from every learner record, current or not.
+    async fn query(&self, learner: LearnerId) -> Result<LearnerQuery, DeliveryError> {
+        let mut query = LearnerQuery { learner: Default::default(), identifiers: Vec::new() };
+        for stored in self.gateway.ledger.records_of(&self.connection.config.tenant, learner).await? {
+            let Some(content) = &stored.content else { continue };
+            if query.learner.is_empty() || stored.kind == RecordKind::Learner {
+                let record: Record = self.gateway.vault.open_json(content)?;
+                query.learner = record.head.learner;
+                if let Some(Body::Learner(body)) = record.body {
+                    query.identifiers.extend(body.identifiers.0);
+                }
+            }
+        }
+        Ok(query)
+    }
+
+    async fn look(&mut self, learner: &Learner, answer: &adapter::Holding) -> Result<Look, DeliveryError> {
+        let mut expected = Vec::with_capacity(learner.holdings.len());
+        for holding in &learner.holdings {
+            expected.extend(expect(self.gateway, holding).await?);
+        }
+        let terms = Terms {
+            now: self.gateway.now(),
+            settle: self.settle,
+            complete: answer.complete,
+            institutions: &self.gateway.mappings.institutions,
+            withheld: self.inventory.withheld(),
+        };
+        let mut comparison = compare(&expected, &answer.records, terms);
+        self.summary.legitimate += rule(&mut comparison.findings, &expected, self.connection);
+        self.count(&expected, &comparison, answer);
+        Ok(self.concluded(learner.id, &expected, &comparison, answer.complete))
+    }
+
+    fn count(&mut self, expected: &[Expected], comparison: &Comparison, answer: &adapter::Holding) {
+        let absent = |f: &&Finding| f.kind == FindingKind::Missing;
+        self.sizes.known += expected.iter().filter(|item| item.sent.is_some()).count() as i64;
+        self.sizes.absent += comparison.findings.iter().filter(absent).count() as i64;
+        self.sizes.held += answer.records.len() as i64;
+        self.summary.complete += i64::from(answer.complete);
+        self.summary.items += expected.len() as i64;
+        self.summary.agreed += comparison.agreed.len() as i64;
+        self.summary.recognised += comparison.origins as i64;
+    }
+
+    fn concluded(&self, learner: LearnerId, expected: &[Expected], comparison: &Comparison, complete: bool) -> Look {
+        let observation = |at: usize, holds: bool| {
+            let holding = &expected[at].holding;
+            let digest = holding.sent_content.as_ref().map(|(digest, _)| *digest);
+            Observation { debt: holding.debt, generation: holding.generation, digest, holds }
+        };
+        let proved = |at: &&usize| complete || expected[**at].sent.is_some();
+        let mut seen: Vec<Observation> =
+            comparison.agreed.iter().filter(proved).map(|at| observation(*at, true)).collect();
+        // A whole that lacks a part is itself as it should be.
+        let itself = |f: &&Finding| !matches!(f.kind, FindingKind::Settling | FindingKind::OrphanPart);
+        let differing = comparison.findings.iter().filter(itself);
+        seen.extend(differing.filter_map(|f| f.expected.map(|at| observation(at, false))));
+        let looked_at = expected.iter().filter(|_| complete).map(|e| e.holding.item).collect();
+        let findings = comparison.findings.iter().map(|one| self.finding(learner, expected, one)).collect();
+        Look { looked_at, seen, findings }
+    }
+
+    fn finding(&self, learner: LearnerId, expected: &[Expected], one: &Finding) -> NewFinding {
+        let vault = &self.gateway.vault;
+        let item = |at: usize| expected[at].holding.item;
+        NewFinding {
+            item: one.expected.map_or_else(|| vault.record_id(&one.key), item),
+            learner,
+            debt: one.expected.map(|at| expected[at].holding.debt),
+            kind: one.kind,
+            digest: one.found.as_ref().map(|r| vault.digest_key().record(r)),
+            implied_by: one.implied_by.map(item),
+            evidence: vault.seal_json(&one.evidence),
+        }
+    }
+}
+
+/// Says of each finding what becomes of it, and leaves out what is no error by the connection's rules, with all that
+/// follows from it. Returns how much was left out.
+fn rule(findings: &mut Vec<Finding>, expected: &[Expected], connection: &Connection) -> i64 {
+    let before = findings.len();
+    let mut ignored = HashSet::new();
+    for one in findings.iter_mut() {
+        let (ruling, because) = ruling(one, expected, &connection.config);
+        if ruling == Ruling::Ignore {
+            ignored.extend(one.expected);
+        }
+        let Evidence { proposal, ruling: ruled, .. } = &mut one.evidence;
+        *ruled = Some(ruling);
+        if !because.is_empty() {
+            *proposal = format!("{proposal} ({because})");
+        }
+    }
+    let follows = |one: &Finding| one.implied_by.is_some_and(|at| ignored.contains(&at));
+    findings.retain(|one| one.evidence.ruling != Some(Ruling::Ignore) && !follows(one));
+    (before - findings.len()) as i64
+}
+
+async fn expect(gateway: &Gateway, holding: &Holding) -> Result<Option<Expected>, DeliveryError> {
+    let first = |content: &Option<(Digest, Sealed)>| -> Result<Option<Record>, DeliveryError> {
+        let Some((_, sealed)) = content else { return Ok(None) };
+        Ok(open_item(gateway, sealed)?.into_iter().next())
+    };
+    let (sent, confirmed) = (first(&holding.sent_content)?, first(&holding.confirmed_content)?);
+    let wanted = first(&holding.wanted_content)?;
+    let mut key = sent.as_ref().or(confirmed.as_ref()).or(wanted.as_ref()).map(|r| r.head.key.clone());
+    if key.is_none() && holding.wanted == Some(Wanted::Absent) {
+        // An accepted withdrawal leaves no content behind; that the item is gone is proved under the record's own key.
+        let record = gateway.ledger.record(holding.item).await?.and_then(|r| r.content);
+        key = record.map(|c| gateway.vault.open_json::<Record>(&c)).transpose()?.map(|r| r.head.key);
+    }
+    // Nothing was ever sent or wanted for an item without a key: there is nothing to compare.
+    Ok(key.map(|key| Expected { holding: holding.clone(), key, sent, confirmed }))
+}
