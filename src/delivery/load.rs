@@ -2,7 +2,7 @@
 
 use super::DeliveryError;
 use super::carry::{Candidate, Carry, Guard, Shape, carry, guard, last_good, make_whole};
-use super::items::{Round, deliver, open_item};
+use super::items::{Round, deliver, open_item, renew};
 use super::settle::{Health, after, backoff, micros};
 use super::walk::{Learner, Walk};
 use crate::gateway::{Connection, Gateway};
@@ -103,7 +103,7 @@ async fn build_and_send(
         tracing::warn!(connection = %name, load, removed = shrinkage.removed, "load held for an operator");
         return Ok((gateway.now() + micros(pace.poll_secs), waiting));
     }
-    let judgement = send(gateway, connection, load, &file).await?;
+    let judgement = send(gateway, connection, claim, load, &file).await?;
     let now = gateway.now();
     let mut state = gateway.ledger.connection(name).await?;
     let delivered = matches!(judgement.verdict, Verdict::Accepted | Verdict::AcceptedPending);
@@ -126,11 +126,13 @@ async fn build_and_send(
 async fn send(
     gateway: &Gateway,
     connection: &Connection,
+    claim: &Claim,
     load: i64,
     file: &NamedTempFile,
 ) -> Result<Judgement, DeliveryError> {
     let name = &connection.config.name;
     connection.paced().await;
+    renew(gateway, claim.lane, claim.token).await?;
     let started = gateway.now();
     let document = Load {
         idempotency_key: format!("{name}-{load:012}"),
