@@ -166,8 +166,8 @@ pub trait Debts: Send + Sync {
     async fn settle(&self, settled: &Settled) -> Result<()>;
 
     /// Takes back leases that ended before now. Their debts become `uncertain` if they were being sent, which counts as
-    /// a try; if it was a tenant's lane, the tenant's loads that were being sent on the connection have failed. Owed
-    /// debts left in the lane are due at once. Returns how many leases.
+    /// a try. Loads that were being sent in a tenant's lane that nobody holds now have failed, whoever held it when they
+    /// were opened. Owed debts left in the lane are due at once. Returns how many leases.
     async fn reap(&self, now: Micros) -> Result<u64>;
 
     /// Owes again what is `uncertain` at a connection, in the same generation: for destinations at which sending twice

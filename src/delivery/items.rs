@@ -3,7 +3,7 @@
 use super::DeliveryError;
 use super::settle::{Health, after, micros, settling};
 use crate::gateway::{Connection, Gateway};
-use crate::ledger::{Attempt, ClaimedDebt, Settled, Settlement, Wanted};
+use crate::ledger::{Attempt, ClaimedDebt, LaneId, LeaseToken, Settled, Settlement, Wanted};
 use silta_adapter::adapter::{Document, Load};
 use silta_adapter::delivery::{Judgement, Verdict};
 use silta_adapter::problem::Fixer;
@@ -41,8 +41,8 @@ pub async fn round(gateway: &Gateway, connection: &Connection) -> Result<Round, 
     let mut tried = 0;
     for debt in &claim.debts {
         connection.paced().await;
+        renew(gateway, claim.lane, claim.token).await?;
         let started = gateway.now();
-        gateway.ledger.renew(claim.lane, claim.token, started + micros(pace.lease_secs)).await?;
         let judgement = send(gateway, connection, debt).await?;
         tried += 1;
         let at = gateway.now();
@@ -87,6 +87,22 @@ pub async fn round(gateway: &Gateway, connection: &Connection) -> Result<Round, 
     }
     gateway.ledger.settle(&settled).await?;
     Ok(Round { tried, worked: true })
+}
+
+/// Renews a lease just before something is sent under it. A process that was stopped in between starts over, and learns
+/// then that it lost the lane: what it would send may be older than what was sent since.
+///
+/// # Errors
+/// If the lease was lost, or the ledger fails.
+pub(super) async fn renew(gateway: &Gateway, lane: LaneId, token: LeaseToken) -> Result<(), DeliveryError> {
+    let lease = micros(gateway.config.delivery.lease_secs);
+    loop {
+        let asked = gateway.now();
+        gateway.ledger.renew(lane, token, asked + lease).await?;
+        if gateway.now() - asked <= lease / 2 {
+            return Ok(());
+        }
+    }
 }
 
 async fn send(gateway: &Gateway, connection: &Connection, debt: &ClaimedDebt) -> Result<Judgement, DeliveryError> {

@@ -3,7 +3,7 @@
 use super::DeliveryError;
 use super::carry::{Candidate, Carry, Guard, Shape, carry, guard, last_good, make_whole};
 use super::checks::{Counts, Findings};
-use super::items::{Round, deliver, open_item};
+use super::items::{Round, deliver, open_item, renew};
 use super::settle::{Health, after, backoff, micros};
 use super::walk::{Learner, Walk};
 use crate::gateway::{Connection, Gateway};
@@ -134,6 +134,7 @@ async fn send(
 ) -> Result<Judgement, DeliveryError> {
     let name = &connection.config.name;
     connection.paced().await;
+    renew(gateway, claim.lane, claim.token).await?;
     let started = gateway.now();
     let document = Load {
         idempotency_key: format!("{name}-{load:012}"),

@@ -39,7 +39,10 @@ pub fn start(gateway: &Arc<Gateway>, stop: &CancellationToken) -> JoinSet<()> {
 }
 
 /// Takes back leases of processes that died, and owes again what they may have sent, where sending twice is harmless.
-async fn recover(gateway: &Gateway) -> Result<(), DeliveryError> {
+///
+/// # Errors
+/// If the ledger fails.
+pub async fn recover(gateway: &Gateway) -> Result<(), DeliveryError> {
     let now = gateway.now();
     gateway.ledger.reap(now).await?;
     for connection in &gateway.connections {
@@ -100,7 +103,11 @@ async fn every(gateway: Arc<Gateway>, connection: Arc<Connection>, stop: Cancell
     }
 }
 
-async fn plan(gateway: &Gateway, connection: &Connection) -> Result<bool, DeliveryError> {
+/// Plans what is dirty. True if there was something.
+///
+/// # Errors
+/// If the ledger fails or a content cannot be opened.
+pub async fn plan(gateway: &Gateway, connection: &Connection) -> Result<bool, DeliveryError> {
     let planned = plan_all(gateway, connection).await?;
     if planned > 0 {
         connection.bell.notify_waiters();
@@ -108,7 +115,11 @@ async fn plan(gateway: &Gateway, connection: &Connection) -> Result<bool, Delive
     Ok(planned > 0)
 }
 
-async fn send(gateway: &Arc<Gateway>, connection: &Arc<Connection>) -> Result<bool, DeliveryError> {
+/// Sends what is due next, if the connection may be used. True if there was something.
+///
+/// # Errors
+/// If the ledger fails, or a load cannot be written.
+pub async fn send(gateway: &Arc<Gateway>, connection: &Arc<Connection>) -> Result<bool, DeliveryError> {
     let state = gateway.ledger.connection(&connection.config.name).await?;
     if !usable(&state, gateway.now()) || connection.connected.deliver.is_none() {
         return Ok(false);

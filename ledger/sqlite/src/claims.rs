@@ -177,9 +177,9 @@ pub(super) async fn reap(ledger: &SqliteLedger, now: Micros) -> Result<u64> {
     .await
     .map_err(failed)?;
     let lost: Vec<i64> = sqlx::query_scalar(
-        "SELECT l.id FROM load l WHERE l.status = 'sending' AND EXISTS (SELECT 1 FROM lane
+        "SELECT l.id FROM load l WHERE l.status = 'sending' AND NOT EXISTS (SELECT 1 FROM lane
             WHERE lane.connection = l.connection AND lane.tenant = l.tenant AND lane.key = zeroblob(16)
-                AND lane.leased_until < ?)",
+                AND lane.leased_until >= ?)",
     )
     .bind(now)
     .fetch_all(&mut *tx)

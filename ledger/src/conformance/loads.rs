@@ -142,7 +142,15 @@ pub async fn a_lane_is_claimed_for_a_load(ledger: &dyn Ledger) {
     assert_eq!((item.record.id, item.sent, item.unsure), (id(2), None, true), "it may have arrived");
     close(ledger, lost, 11, LoadStatus::Delivered).await;
     assert_eq!(debt(ledger, 2).await.sent_digest, None);
-    assert!(ledger.claim(STORE, 11, 20, 0).await.expect("asked").is_some(), "it is owed again");
+
+    // A process that was stopped before it opened its load, lost the lane meanwhile, and died then.
+    let late = sending(ledger, 11, &[1, 2]).await;
+    ledger.reap(12).await.expect("reaped");
+    assert_eq!(ledger.load(late).await.expect("read").expect("a load").status, LoadStatus::Failed);
+    assert!(ledger.claim(STORE, 12, 20, 0).await.expect("asked").is_some(), "it is owed again");
+    let live = sending(ledger, 12, &[1, 2]).await;
+    ledger.reap(13).await.expect("reaped");
+    assert_eq!(ledger.load(live).await.expect("read").expect("a load").status, LoadStatus::Sending);
 }
 
 pub async fn last_good_content_stands_in(ledger: &dyn Ledger) {

@@ -137,12 +137,11 @@ impl Rows {
             self.give_back(*id, DebtState::Uncertain);
             self.set_due(*id, Some(now));
             self.look_at_lane(*id, now);
-            let Some(lane) = self.lanes.get_mut(id) else { continue };
-            lane.lease = None;
-            if let (connection, tenant, None) = lane.key.clone() {
-                self.fail_loads(&connection, &tenant, now);
+            if let Some(lane) = self.lanes.get_mut(id) {
+                lane.lease = None;
             }
         }
+        self.fail_loads(now);
         lost.len() as u64
     }
 }

@@ -75,10 +75,14 @@ impl Rows {
         }
     }
 
-    /// The process that sent the loads of a tenant is gone.
-    pub(super) fn fail_loads(&mut self, connection: &str, tenant: &str, at: Micros) {
-        let lost: Vec<i64> =
-            self.under_way(connection).iter().filter(|row| row.load.tenant == tenant).map(|row| row.load.id).collect();
+    /// The processes that sent loads of lanes that nobody holds are gone.
+    pub(super) fn fail_loads(&mut self, at: Micros) {
+        let held = |load: &Load| {
+            let of = |lane: &&Lane| matches!(&lane.key, (c, t, None) if *c == load.connection && *t == load.tenant);
+            self.lanes.values().filter(of).any(|lane| lane.lease.is_some())
+        };
+        let sending = self.loads.values().filter(|row| row.load.status == LoadStatus::Sending && !held(&row.load));
+        let lost: Vec<i64> = sending.map(|row| row.load.id).collect();
         for id in lost {
             self.close_load(id, at, LoadStatus::Failed, "the process that sent it ended");
         }

@@ -1,0 +1,376 @@
+//! A simulated destination with everything a network does: calls are lost, answers are lost, calls arrive late or twice.
+//!
+//! It checks what it is asked to do against what the world wants ([`Truth`]) the moment it is asked.
+
+use crate::executor::Switch;
+use async_trait::async_trait;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng};
+use silta_adapter::SmolStr;
+use silta_adapter::adapter::*;
+use silta_adapter::delivery::{Judgement, Verdict};
+use silta_adapter::record::{Body, Record, RecordKind};
+use silta_record::SiltaRecord;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub(crate) const SECOND: i64 = 1_000_000;
+/// How long a request may take: it has then not arrived, or its answer is lost.
+const TIMEOUT: i64 = 20 * SECOND;
+
+/// What every destination must agree with: the newest version of each record that was ever pushed.
+#[derive(Debug, Default)]
+pub(crate) struct Truth {
+    /// The version of each record; negative for a tombstone.
+    pub(crate) newest: BTreeMap<SmolStr, i64>,
+    /// Records of which a tombstone was ever pushed.
+    pub(crate) withdrawn: BTreeSet<SmolStr>,
+    /// What must never be, and was.
+    pub(crate) broken: Vec<String>,
+}
+
+/// How a destination behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Replaces by identity.
+    Upsert,
+    /// Adds, and knows a repeated key.
+    Keyed,
+    /// Adds, and knows no keys.
+    Blind,
+    /// Takes loads of everything, in its own time.
+    Whole,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Upsert, Self::Keyed, Self::Whole];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Upsert => "upsert",
+            Self::Keyed => "keyed",
+            Self::Blind => "blind",
+            Self::Whole => "whole",
+        }
+    }
+}
+
+/// What can go wrong between us and a destination, as shares of calls.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Trouble {
+    /// Nothing arrives, and that is known.
+    pub(crate) partition: bool,
+    /// The call or its answer is lost.
+    pub(crate) lost: f64,
+    /// It arrives when the caller has given up.
+    pub(crate) late: f64,
+    /// It arrives twice.
+    pub(crate) twice: f64,
+    /// The destination asks to come again.
+    pub(crate) busy: f64,
+    /// What is read back is not all.
+    pub(crate) partial: f64,
+}
+
+/// What a destination holds, and what is on its way.
+pub(crate) struct Store {
+    pub(crate) kind: Kind,
+    rng: StdRng,
+    pub(crate) trouble: Trouble,
+    /// Time that no step of a clock moves back.
+    pub(crate) now: i64,
+    /// What it holds of each record.
+    pub(crate) held: BTreeMap<SmolStr, Record>,
+    /// Keys it has seen.
+    keys: BTreeSet<String>,
+    /// How often each version of a record was put.
+    puts: BTreeMap<(SmolStr, i64), usize>,
+    /// Versions that may be put once more: a repair asked for it, or the network repeated it.
+    pub(crate) excused: BTreeSet<SmolStr>,
+    /// What arrives later.
+    late: Vec<(i64, String, bool, Vec<Record>)>,
+    /// Loads that wait to be taken.
+    inbox: VecDeque<Vec<Record>>,
+    truth: Arc<Mutex<Truth>>,
+}
+
+/// The version a record of the simulation says it has.
+pub(crate) fn version(record: &Record) -> i64 {
+    match &record.body {
+        Some(Body::Attainment(body)) => {
+            body.title.0.first().and_then(|title| title.value.parse().ok()).unwrap_or_default()
+        }
+        Some(Body::Learner(body)) => body.family_name.as_deref().and_then(|n| n.parse().ok()).unwrap_or_default(),
+        _ => 0,
+    }
+}
+
+/// What the simulation calls a record.
+pub(crate) fn name(record: &Record) -> SmolStr {
+    SmolStr::from(format!("{}:{}", record.head.key.kind.name(), record.head.key.id))
+}
+
+impl Store {
+    pub(crate) fn new(kind: Kind, seed: u64, truth: Arc<Mutex<Truth>>) -> Self {
+        Self {
+            kind,
+            rng: StdRng::seed_from_u64(seed),
+            trouble: Trouble::default(),
+            now: 0,
+            held: BTreeMap::new(),
+            keys: BTreeSet::new(),
+            puts: BTreeMap::new(),
+            excused: BTreeSet::new(),
+            late: Vec::new(),
+            inbox: VecDeque::new(),
+            truth,
+        }
+    }
+
+    fn broken(&self, what: String) {
+        let mut truth = self.truth.lock().unwrap_or_else(PoisonError::into_inner);
+        truth.broken.push(format!("{}: {what}", self.kind.name()));
+    }
+
+    fn withdrawn(&self, name: &SmolStr) -> bool {
+        self.truth.lock().unwrap_or_else(PoisonError::into_inner).withdrawn.contains(name)
+    }
+
+    /// Lets time pass: what was late arrives, waiting loads are taken.
+    pub(crate) fn pass_time(&mut self, by: i64) {
+        self.now += by;
+        let now = self.now;
+        let (due, rest) = std::mem::take(&mut self.late).into_iter().partition(|(at, ..)| *at <= now);
+        self.late = rest;
+        for (_, key, withdrawal, records) in due {
+            self.take(&key, withdrawal, records, true);
+        }
+        while let Some(load) = self.inbox.pop_front() {
+            self.replace(load);
+        }
+    }
+
+    /// Takes a call. One that was late excuses what it overtakes: the caller had given up on it.
+    fn take(&mut self, key: &str, withdrawal: bool, records: Vec<Record>, late: bool) {
+        if self.kind == Kind::Keyed && !self.keys.insert(key.to_owned()) {
+            return;
+        }
+        for record in records {
+            let name = name(&record);
+            if late {
+                self.excused.insert(name.clone());
+            }
+            match withdrawal {
+                true => {
+                    if !self.withdrawn(&name) {
+                        self.broken(format!("{name} was taken back and nobody withdrew it"));
+                    }
+                    self.held.remove(&name);
+                }
+                false => self.put(name, record),
+            }
+        }
+    }
+
+    fn put(&mut self, name: SmolStr, record: Record) {
+        let version = version(&record);
+        let before = self.held.get(&name).map(self::version);
+        let excused = self.excused.contains(&name);
+        if before.is_some_and(|before| before > version) && !excused {
+            self.broken(format!("{name}: version {version} came after {before:?}"));
+        }
+        let puts = self.puts.entry((name.clone(), version)).or_default();
+        *puts += 1;
+        if *puts > 1 && matches!(self.kind, Kind::Keyed | Kind::Blind) && !excused {
+            self.broken(format!("{name}: version {version} was added twice"));
+        }
+        self.held.insert(name, record);
+    }
+
+    fn replace(&mut self, load: Vec<Record>) {
+        let load: BTreeMap<SmolStr, Record> = load.into_iter().map(|record| (name(&record), record)).collect();
+        let gone: Vec<SmolStr> = self.held.keys().filter(|name| !load.contains_key(*name)).cloned().collect();
+        for name in gone.iter().filter(|name| !self.withdrawn(name)) {
+            self.broken(format!("{name} was left out of a load and nobody withdrew it"));
+        }
+        for (name, record) in &load {
+            let (before, after) = (self.held.get(name).map(version), version(record));
+            if before.is_some_and(|before| before > after) && !self.excused.contains(name) {
+                self.broken(format!("{name}: version {after} came in a load after {before:?}"));
+            }
+        }
+        self.held = load;
+    }
+
+    /// Damages what it holds: some records are lost, some are changed back. Returns how many, by name.
+    pub(crate) fn damage(&mut self, lose: usize, alter: usize) -> Vec<SmolStr> {
+        let mut names: Vec<SmolStr> = self
+            .held
+            .iter()
+            .filter(|(_, r)| r.head.key.kind == RecordKind::Attainment)
+            .map(|(n, _)| n.clone())
+            .collect();
+        let mut damaged = Vec::new();
+        for n in 0..lose + alter {
+            if names.is_empty() {
+                break;
+            }
+            let name = names.swap_remove(self.rng.random_range(0..names.len()));
+            self.excused.insert(name.clone());
+            match self.held.get_mut(&name).and_then(|record| record.body.as_mut()) {
+                Some(Body::Attainment(body)) if n >= lose => {
+                    body.title.0.iter_mut().for_each(|title| title.value = "0".into());
+                }
+                _ => drop(self.held.remove(&name)),
+            }
+            damaged.push(name);
+        }
+        damaged
+    }
+}
+
+/// A destination as the gateway sees it.
+pub(crate) struct Destination {
+    descriptor: Descriptor,
+    store: Arc<Mutex<Store>>,
+    switch: Arc<Switch>,
+}
+
+impl Destination {
+    pub(crate) fn new(store: Arc<Mutex<Store>>, switch: Arc<Switch>) -> Self {
+        let kind = store.lock().unwrap_or_else(PoisonError::into_inner).kind;
+        let descriptor = Descriptor {
+            name: kind.name(),
+            summary: "A simulated destination.",
+            media_types: &[],
+            settings: None,
+            grouping: Grouping::Record,
+            effect: match kind {
+                Kind::Upsert => Effect::Upsert,
+                Kind::Keyed | Kind::Blind => Effect::Create,
+                Kind::Whole => Effect::ReplaceAll,
+            },
+            withdraw: if kind == Kind::Whole { Withdraw::Absence } else { Withdraw::Delete },
+            readback: true,
+            honours_key: kind == Kind::Keyed,
+            kinds: &RecordKind::ALL,
+            losses: &[],
+        };
+        Self { descriptor, store, switch }
+    }
+}
+
+impl Adapter for Destination {
+    fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+    fn decoder(&self) -> Option<&dyn Decode> {
+        SiltaRecord.decoder().map(|_| &SiltaRecord as &dyn Decode)
+    }
+    fn encoder(&self) -> Option<&dyn Encode> {
+        Some(&SiltaRecord)
+    }
+    fn connect(&self, _: &serde_json::Value) -> Result<Connected, BadSettings> {
+        let wire = Arc::new(Wire { store: self.store.clone(), switch: self.switch.clone() });
+        Ok(Connected { deliver: Some(wire.clone()), inventory: Some(wire) })
+    }
+}
+
+/// The network between the gateway and a destination.
+struct Wire {
+    store: Arc<Mutex<Store>>,
+    switch: Arc<Switch>,
+}
+
+impl Wire {
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn arrives(&self, load: &Load, began: i64) -> Verdict {
+        let mut store = self.store();
+        let trouble = store.trouble;
+        if trouble.partition || store.now - began > TIMEOUT {
+            return Verdict::Transient;
+        }
+        if store.rng.random_bool(trouble.busy) {
+            return Verdict::RetryAfter;
+        }
+        let records = read(&load.document);
+        if store.kind == Kind::Whole {
+            store.inbox.push_back(records);
+            let lost = store.rng.random_bool(trouble.lost);
+            return if lost { Verdict::Uncertain } else { Verdict::AcceptedPending };
+        }
+        if store.rng.random_bool(trouble.late) {
+            let at = store.now + store.rng.random_range(1..30) * SECOND;
+            store.late.push((at, load.idempotency_key.clone(), load.withdrawal, records));
+            return Verdict::Uncertain;
+        }
+        let (lost, arrived) = (store.rng.random_bool(trouble.lost), store.rng.random_bool(0.5));
+        if lost && !arrived {
+            return Verdict::Uncertain;
+        }
+        if store.kind != Kind::Blind && store.rng.random_bool(trouble.twice) {
+            let at = store.now + store.rng.random_range(0..5) * SECOND;
+            store.late.push((at, load.idempotency_key.clone(), load.withdrawal, records.clone()));
+        }
+        store.take(&load.idempotency_key, load.withdrawal, records, false);
+        if lost { Verdict::Uncertain } else { Verdict::Accepted }
+    }
+}
+
+fn read(document: &Document) -> Vec<Record> {
+    let text = match document {
+        Document::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Document::File(path) => std::fs::read_to_string(path).expect("the load's file"),
+    };
+    text.lines().map(|line| serde_json::from_str(line).expect("a record")).collect()
+}
+
+fn judged(verdict: Verdict) -> Judgement {
+    Judgement { verdict, fixer: None, reason: "simulated".into(), cause: "simulated".into(), retry_after: None }
+}
+
+#[async_trait]
+impl Deliver for Wire {
+    async fn deliver(&self, load: &Load) -> Judgement {
+        let began = self.store().now;
+        self.switch.pass().await;
+        let verdict = self.arrives(load, began);
+        self.switch.pass().await;
+        judged(verdict)
+    }
+}
+
+#[async_trait]
+impl Inventory for Wire {
+    fn batch(&self) -> usize {
+        3
+    }
+
+    async fn holdings(&self, _: &DecodeContext, learners: &[LearnerQuery]) -> Result<Vec<Holding>, NotRead> {
+        self.switch.pass().await;
+        let answer = {
+            let mut store = self.store();
+            if store.trouble.partition {
+                return Err(NotRead(judged(Verdict::Transient)));
+            }
+            let mut answer = Vec::new();
+            for (query, learner) in learners.iter().enumerate() {
+                let mut records: Vec<Record> =
+                    store.held.values().filter(|r| r.head.learner == learner.learner).cloned().collect();
+                let share = store.trouble.partial;
+                let complete = !store.rng.random_bool(share);
+                if !complete {
+                    let left = store.rng.random_range(0..=records.len());
+                    records.truncate(left);
+                }
+                answer.push(Holding { query, records, problems: Vec::new(), complete });
+            }
+            answer
+        };
+        self.switch.pass().await;
+        Ok(answer)
+    }
+}
