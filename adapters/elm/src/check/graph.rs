@@ -240,9 +240,17 @@ impl<'a> Graph<'a> {
         let many = value.is_array();
         for (nth, value) in each(Some(value)).enumerate() {
             let place = self.place(at, member, many.then_some(nth));
-            if let Some(value) = self.object(name, value, values, place) {
-                self.add(node, name, value, place);
-            }
+            self.value(node, name, value, values, place);
+        }
+    }
+
+    /// Adds a value of a property, or those of a list in a list, which JSON-LD makes one.
+    fn value(&mut self, node: usize, name: Name, value: &'a Value, values: Values, place: Place) {
+        if let Value::Array(list) = value {
+            self.find(place, "nested_array", Severity::Warning, "a list in a list, which some readers do not expect");
+            list.iter().for_each(|value| self.value(node, name, value, values, place));
+        } else if let Some(value) = self.object(name, value, values, place) {
+            self.add(node, name, value, place);
         }
     }
 
@@ -296,11 +304,8 @@ impl<'a> Graph<'a> {
             // JSON-LD writes a number with a fraction as a double.
             Value::Number(n) if n.is_f64() => literal(format!("{n}E0").into(), "xsd:double"),
             Value::Number(n) => literal(n.to_string().into(), XSD_INTEGER),
-            Value::Array(_) => {
-                self.readable = false;
-                self.find(place, "nested_array", Severity::Error, "a list holds no lists");
-                None
-            }
+            // Told apart before.
+            Value::Array(_) => None,
         }
     }
 
