@@ -3,6 +3,7 @@
 
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
 use silta_adapter::adapter::{Adapter, DecodeContext, Decoded, Limits, Reading, Unreadable};
+use silta_adapter::conformance::{Outcome, check_reading};
 use silta_adapter::mapping::Mappings;
 use silta_adapter::problem::{Fixer, Problem};
 use silta_adapter::record::{Body, Record, RecordKind};
@@ -145,6 +146,8 @@ fn the_same_rows_saved_as_windows_text_are_the_same_records() {
     let Some(Body::Attainment(attainment)) = &records[1].body else { panic!("an attainment") };
     assert_eq!(attainment.title[0].value, "Tieto; \"ja\"\nvalta");
     assert_eq!((records.len(), problems.len(), problems[0].line), (2, 1, Some(5)));
+    let outcome = check_reading(&mapping, &mappings(), &document).expect("L5 holds");
+    assert_eq!(outcome, Outcome { items: 1, refused: 0, losses: 0 });
 }
 
 #[test]

@@ -70,6 +70,11 @@ impl Codes {
         self.words.get(value).map(String::as_str)
     }
 
+    /// How many codes it tells apart.
+    pub(crate) fn count(&self) -> usize {
+        self.words.len()
+    }
+
     /// What a complaint says is known.
     pub(crate) fn known(&self) -> String {
         match self.listed.len() {

@@ -167,19 +167,28 @@ impl<'a> Composer<'a> {
         found.map_err(|problems| problems.into_iter().map(|p| Problem { line: None, ..p }).collect())
     }
 
-    /// The cells that a block writes. Values come before the words of look-ups, which may share their columns.
+    /// The cells that a block writes. Where fields share a column, values come before the words of look-ups, and
+    /// look-ups that tell more apart before others: a grade is written before its scale. If no word says the same of
+    /// all of them, the column stays empty: better nothing than something false.
     fn cells(&self, block: &Block, tree: &Value) -> Vec<Cell> {
         let mut cells = vec![Cell::Empty; self.names.len()];
-        let (plain, looked_up): (Vec<&Field>, Vec<&Field>) =
-            block.fields().partition(|field| field.conversion.codes.is_none());
-        for field in plain.into_iter().chain(looked_up) {
+        let mut fields: Vec<&Field> = block.fields().collect();
+        fields.sort_by_key(|field| field.conversion.codes.as_ref().map(|codes| std::cmp::Reverse(codes.count())));
+        let key: Vec<&str> = block.head.iter().flat_map(Field::columns).collect();
+        let mut contradicted = Vec::new();
+        for field in fields {
             for (name, cell) in self.written(field, tree) {
                 let Some(at) = self.names.iter().position(|n| *n == name) else { continue };
+                let same =
+                    || field.conversion.read(field.target.leaf, &cells[at]).ok().as_ref() == field.target.get(tree, 0);
                 if cells[at].is_empty() {
                     cells[at] = cell;
+                } else if cells[at] != cell && !key.contains(&name) && !same() {
+                    contradicted.push(at);
                 }
             }
         }
+        contradicted.into_iter().for_each(|at| cells[at] = Cell::Empty);
         cells
     }
 
