@@ -26,20 +26,22 @@ const NOBODY: u32 = 65534;
 /// lock on `users`, and starts another.
 const WATCHDOG: &str = r#"
 cd "$1" || exit 1
-"$2" -D data -c unix_socket_directories="$1" -c listen_addresses= -c fsync=off -c full_page_writes=off \
-    -c synchronous_commit=off -c max_connections=400 -c shared_buffers=64MB -c autovacuum_naptime=5s >log 2>&1 &
-server=$!
-exec 9<users
-while kill -0 $server 2>/dev/null; do
-    sleep 2
-    if flock -x -n 9; then
-        kill -QUIT $server
-        wait $server
-        rm -rf data
-        break
-    fi
-done
-rm -f started
+(
+    "$2" -D data -c unix_socket_directories="$1" -c listen_addresses= -c fsync=off -c full_page_writes=off \
+        -c synchronous_commit=off -c max_connections=400 -c shared_buffers=64MB -c autovacuum_naptime=5s >log 2>&1 &
+    server=$!
+    exec 9<users
+    while kill -0 $server 2>/dev/null; do
+        sleep 2
+        if flock -x -n 9; then
+            kill -QUIT $server
+            wait $server
+            rm -rf data
+            break
+        fi
+    done
+    rm -f started
+) &
 "#;
 
 /// A database for one test. Another may use it, emptied, when this value is gone.
@@ -226,7 +228,7 @@ fn start(dir: &Path, us: u32) {
     watchdog.args(["-c", WATCHDOG, "watchdog"]).arg(dir).arg(programs.join("postgres"));
     unprivileged(&mut watchdog);
     // A group of its own: an interrupt at the terminal does not end it before the tests.
-    watchdog.process_group(0).spawn().expect("the server starts");
+    assert!(watchdog.process_group(0).status().expect("a shell").success(), "the watchdog did not start");
     let ready = || {
         let mut command = Command::new(programs.join("pg_isready"));
         unprivileged(&mut command);

@@ -30,7 +30,10 @@ use silta_adapter::record::State;
 #[macro_export]
 macro_rules! ledger_suite {
     ($name:ident, $make:path) => {
-        $crate::conformance::ledger_suite! { @cases $name, $make:
+        $crate::ledger_suite! { $name, $make, 64 }
+    };
+    ($name:ident, $make:path, $histories:literal) => {
+        $crate::ledger_suite! { @cases $name, $make, $histories:
             // records
             a_batch_is_judged_record_by_record
             a_record_twice_in_a_batch_is_judged_against_its_first_occurrence
@@ -140,7 +143,6 @@ macro_rules! ledger_suite {
         }
     };
 }
-pub use ledger_suite;
 
 /// The tenant, connection and source of the cases.
 const TENANT: &str = "kaarna";
