@@ -421,7 +421,7 @@ async fn a_first_load_that_covers_the_imported_earlier_one_needs_no_release() {
 #[tokio::test]
 async fn what_a_load_lacks_is_told_until_it_is_there() {
     let world = World::new().await;
-    world.established(&(learner("L1", 1) + &course("L1", "A", "3"))).await;
+    world.established(&(learner("L1") + &course("L1", "A", "3"))).await;
     let lacking =
         ["attainment_without_field A", "attainment_without_study_right A", "learner_without_identity_code L1"];
     assert_eq!(world.problems("virta:checks").await, lacking);
@@ -434,7 +434,7 @@ async fn what_a_load_lacks_is_told_until_it_is_there() {
 #[tokio::test]
 async fn what_the_store_reports_later_reaches_the_sender_until_it_reports_it_no_more() {
     let world = World::new().await;
-    world.established(&(learner("L1", 1) + &course("L1", "A", "3") + &course("L1", "B", "3"))).await;
+    world.established(&(learner("L1") + &course("L1", "A", "3") + &course("L1", "B", "3"))).await;
     let report = |name: &str, rows: &str| {
         let heading = "virhekoodi;virhe;opiskelijaAvain;opintosuoritusAvain";
         let text = format!("{heading}\n{rows}");

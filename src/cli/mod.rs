@@ -40,8 +40,8 @@ mod serve;
 mod stack;
 mod status;
 mod token;
-mod worker;
 mod verify;
+mod worker;
 
 use clap::{Parser, Subcommand};
 use std::fmt;

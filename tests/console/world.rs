@@ -98,7 +98,7 @@ impl Adapter for Store {
     fn connect(&self, _: &Value) -> Result<Connected, BadSettings> {
         let end = || Arc::new(End { shelf: self.shelf.clone(), answer: self.answer });
         let inventory = self.descriptor.readback.then(|| end() as Arc<dyn Inventory>);
-        Ok(Connected { deliver: Some(end()), inventory })
+        Ok(Connected { deliver: Some(end()), inventory, ..Connected::default() })
     }
 }
 

@@ -122,5 +122,7 @@ through_the_door!(Access {
     fn audited(before: Option<i64>, limit: u32) -> Vec<AuditEntry>;
     fn fact(name: &str) -> Option<String>;
     fn set_fact(name: &str, value: &str) -> ();
+    fn hold(duty: &str, holder: &str, now: Micros, until: Micros) -> bool;
+    fn release(duty: &str, holder: &str) -> ();
     fn ready() -> ();
 });

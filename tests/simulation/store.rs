@@ -272,7 +272,7 @@ impl Adapter for Destination {
     }
     fn connect(&self, _: &serde_json::Value) -> Result<Connected, BadSettings> {
         let wire = Arc::new(Wire { store: self.store.clone(), switch: self.switch.clone() });
-        Ok(Connected { deliver: Some(wire.clone()), inventory: Some(wire) })
+        Ok(Connected { deliver: Some(wire.clone()), inventory: Some(wire), ..Connected::default() })
     }
 }
 

@@ -1,4 +1,5 @@
 //! Pull and delivery against the simulated Sisu.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test")]
 
 use serde_json::{Value, json};
 use silta_adapter::adapter::{

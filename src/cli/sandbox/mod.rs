@@ -55,4 +55,3 @@ async fn locked(dir: &Path, patience: Duration) -> Result<File, Failure> {
     }
     Ok(file)
 }
-

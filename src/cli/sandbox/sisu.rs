@@ -29,11 +29,7 @@ pub(in crate::cli) struct Args {
 pub(super) async fn run(args: &Args) -> Outcome {
     let mut stop = Stop::listen()?;
     let user = |name: &str| (name.to_owned(), args.password.clone());
-    let mut options = SandboxOptions {
-        export: user("export"),
-        import: user("import"),
-        ..SandboxOptions::default()
-    };
+    let mut options = SandboxOptions { export: user("export"), import: user("import"), ..SandboxOptions::default() };
     for fault in &args.fault {
         options.faults.set(fault)?;
     }

@@ -87,6 +87,7 @@ pub(crate) fn connect(settings: &serde_json::Value) -> Result<Connected, BadSett
     Ok(Connected {
         deliver: Some(Arc::new(deliver::Sender(http.clone()))),
         inventory: Some(Arc::new(inventory::Reader(http))),
+        ..Connected::default()
     })
 }
 

@@ -83,7 +83,7 @@ pub(crate) fn text(input: &mut dyn BufRead, limits: &Limits) -> Result<String, U
 }
 
 /// Refuses what nests deeper than allowed, whatever the bytes are.
-fn shallow(bytes: &[u8], deepest: usize) -> Result<(), Problem> {
+fn shallow(bytes: &[u8], deepest: usize) -> Result<(), Unreadable> {
     let (mut depth, mut in_text, mut escaped) = (0usize, false, false);
     for (at, byte) in bytes.iter().enumerate() {
         match byte {
@@ -96,7 +96,7 @@ fn shallow(bytes: &[u8], deepest: usize) -> Result<(), Problem> {
         }
         if depth > deepest {
             let problem = Problem::error("too_deep", "values nest deeper than allowed");
-            return Err(problem.on_line(line_at(bytes, at)));
+            return Err(problem.on_line(line_at(bytes, at)).into());
         }
     }
     Ok(())

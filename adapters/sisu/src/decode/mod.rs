@@ -97,7 +97,7 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    fn read(&mut self, kind: RecordKind, raw: &RawValue, path: String) -> Result<Made, Problem> {
+    fn read(&mut self, kind: RecordKind, raw: &RawValue, path: String) -> Result<Made, Box<Problem>> {
         let json = Json::parse(raw.get())
             .map_err(|_| Problem::error("bad_json", "not well-formed JSON, or a member is there twice"))?;
         let mut entity =
@@ -125,9 +125,9 @@ impl Reader<'_, '_> {
             non_disclosure: self.joins.undisclosed.contains(&learner),
         };
         if learner.is_empty() && stands == DocumentState::Active {
-            return Err(
-                Problem::error("no_person", "an entity must say whose it is").about(&head(id, State::Current).key)
-            );
+            return Err(Problem::error("no_person", "an entity must say whose it is")
+                .about(&head(id, State::Current).key)
+                .into());
         }
         let tenant = &self.ctx.tenant;
         let misregistered = stands == DocumentState::Active && entity.flag("misregistration") == Some(true);
@@ -159,7 +159,7 @@ impl Reader<'_, '_> {
             }
             RecordKind::Attainment | RecordKind::Activity => {
                 if stands == DocumentState::Active && !entity.untaken().any(|name| name == "type") {
-                    return Err(Problem::error("no_type", "an attainment must say of which type it is"));
+                    return Err(Problem::error("no_type", "an attainment must say of which type it is").into());
                 }
                 let body = attainment::attainment(&mut entity, &self.joins, tenant, &mut unread);
                 (from_sisu(&id), Body::Attainment(Box::new(body)))

@@ -84,5 +84,5 @@ pub(crate) fn latest_modification(lists: &[List<'_>]) -> String {
         let version: Version<'_> = serde_json::from_str(raw.get()).ok()?;
         version.metadata?.modified.map(Cow::into_owned)
     };
-    lists.iter().flat_map(|list| list.entities.iter().filter_map(|raw| modified(raw))).max().unwrap_or_default()
+    lists.iter().flat_map(|list| list.entities.iter().filter_map(modified)).max().unwrap_or_default()
 }

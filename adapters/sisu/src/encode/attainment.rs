@@ -61,13 +61,16 @@ enum Parts {
     Nodes,
 }
 
+/// Members of a JSON object, in order.
+type Members = Vec<(String, Json)>;
+
 /// The members of an attainment, and what is lost of it.
 pub(super) fn members(
     record: &Record,
     a: &Attainment,
     id: String,
     ctx: &EncodeContext<'_>,
-) -> Result<(Vec<(String, Json)>, Vec<Loss>), Vec<Problem>> {
+) -> Result<(Members, Vec<Loss>), Vec<Problem>> {
     let head = &record.head;
     let mut fit = Fit::new(&head.key, ctx.mappings);
     let mut own = own_members(&mut fit, &a.extensions);
