@@ -58,6 +58,7 @@ fn accepted(records: &[Record]) -> Vec<Expected> {
         key: record.head.key.clone(),
         sent: Some(record.clone()),
         confirmed: None,
+        lost: None,
     };
     once.enumerate().map(expected).collect()
 }

@@ -1,6 +1,6 @@
 //! Sisu's documents, as given.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test says what it expects")]
+#![expect(clippy::expect_used, reason = "a test says what it expects")]
 
 use contract_tests::shared_dir;
 use silta_adapter::adapter::{Adapter, DecodeContext, Decoded, Limits, Reading};

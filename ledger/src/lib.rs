@@ -166,7 +166,7 @@ pub trait Debts: Send + Sync {
     async fn settle(&self, settled: &Settled) -> Result<()>;
 
     /// Takes back leases that ended before now. Their debts become `uncertain` if they were being sent, which counts as
-    /// a try. Loads that were being sent in a tenant's lane that nobody holds now have failed, whoever held it when they
+    /// a try, with an attempt of its own. Loads that were being sent in a tenant's lane that nobody holds now have failed, whoever held it when they
     /// were opened. Owed debts left in the lane are due at once. Returns how many leases.
     async fn reap(&self, now: Micros) -> Result<u64>;
 

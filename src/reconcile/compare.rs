@@ -24,6 +24,17 @@ pub struct Expected {
     pub sent: Option<Record>,
     /// What was seen there last.
     pub confirmed: Option<Record>,
+    /// The delivery whose answer was lost, if the debt is uncertain.
+    pub lost: Option<Lost>,
+}
+
+/// A delivery whose answer was lost.
+#[derive(Debug, Clone)]
+pub struct Lost {
+    /// What it would have put there; `None` if it would have taken it back.
+    pub wanted: Option<Record>,
+    /// When it was tried last; `None` if that is not known yet.
+    pub tried: Option<Micros>,
 }
 
 /// When a difference is an error.
@@ -46,6 +57,8 @@ pub struct Terms<'a> {
 pub struct Comparison {
     /// Indices of the expected items that are exactly as they should be, present or absent.
     pub agreed: Vec<usize>,
+    /// Indices of items whose last delivery is settled by what is there now: true if it arrived.
+    pub arrived: Vec<(usize, bool)>,
     /// What is not.
     pub findings: Vec<Finding>,
     /// Records of other institutions in which credit that ours recognised has its origin: no findings.
@@ -101,6 +114,13 @@ pub fn compare(expected: &[Expected], found: &[Record], terms: Terms<'_>) -> Com
             Some(records) => held_under(&item.key, &ours, records),
             None => Vec::new(),
         };
+        if let Some(lost) = &item.lost {
+            match arrived(lost, &held, terms) {
+                Some(arrived) => out.arrived.push((at, arrived)),
+                None => out.findings.push(settling(at, item, held.first().copied())),
+            }
+            continue;
+        }
         match (&item.sent, held.as_slice()) {
             (None, []) => out.agreed.push(at),
             (Some(_), []) if !terms.complete => {}
@@ -140,6 +160,22 @@ pub fn compare(expected: &[Expected], found: &[Record], terms: Terms<'_>) -> Com
     }
     attach_to_learner(expected, &mut out.findings);
     out
+}
+
+/// Whether a delivery whose answer was lost arrived; `None` while that cannot be known. That it did not is known only
+/// when the store had the time to show it.
+fn arrived(lost: &Lost, held: &[&Record], terms: Terms<'_>) -> Option<bool> {
+    let same = |wanted: &Record, there: &Record| {
+        let form = comparable(there, terms);
+        shown(wanted, &form, terms) == form
+    };
+    let is_there = match (&lost.wanted, held) {
+        (Some(wanted), [there, ..]) => same(wanted, there),
+        (Some(_), []) => false,
+        (None, held) => held.is_empty() && terms.complete,
+    };
+    let late = lost.tried.is_some_and(|tried| tried + terms.settle <= terms.now);
+    if is_there { Some(true) } else { (late && terms.complete).then_some(false) }
 }
 
 /// A key with the institution it lives under today.

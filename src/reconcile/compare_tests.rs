@@ -69,6 +69,7 @@ fn expected(n: u8, key: &Record, sent: Option<Record>) -> Expected {
         key: key.head.key.clone(),
         sent,
         confirmed: None,
+        lost: None,
     }
 }
 
@@ -174,4 +175,33 @@ fn what_a_register_sent_under_both_names_of_an_institution_is_two_items() {
     assert_eq!(kinds(&both, &[new.clone(), old.clone()], true), []);
     assert_eq!(kinds(&both, std::slice::from_ref(&new), true), [(FindingKind::Missing, none())]);
     assert_eq!(kinds(&[there(&new)], &[old, new.clone()], true)[0].0, FindingKind::Duplicate, "sent once, there twice");
+}
+
+#[test]
+fn a_lost_answer_is_settled_by_what_is_there_once_it_had_time_to_show() {
+    let (a, other) = (course("02469", "A", "5", &[]), course("02469", "A", "4", &[]));
+    let mappings = mappings();
+    let terms =
+        |complete| Terms { now: NOW, settle: SETTLE, complete, institutions: &mappings.institutions, withheld: &[] };
+    let lost = |wanted: Option<&Record>, tried| Expected {
+        lost: Some(Lost { wanted: wanted.cloned(), tried: Some(tried) }),
+        ..expected(1, &a, None)
+    };
+    let settled = |item: &Expected, found: &[Record], complete| {
+        let comparison = compare(std::slice::from_ref(item), found, terms(complete));
+        let settling = comparison.findings.iter().filter(|one| one.kind == FindingKind::Settling).count();
+        assert_eq!(comparison.findings.len(), settling, "it is no difference");
+        assert_eq!(comparison.arrived.len() + settling, 1);
+        comparison.arrived.first().map(|(_, arrived)| *arrived)
+    };
+    let (early, late) = (NOW, NOW - SETTLE);
+    let there = [a.clone()];
+    assert_eq!(settled(&lost(Some(&a), early), &there, true), Some(true), "it is there");
+    assert_eq!(settled(&lost(Some(&a), early), &[], true), None, "it may come yet");
+    assert_eq!(settled(&lost(Some(&a), late), &[], true), Some(false));
+    assert_eq!(settled(&lost(Some(&a), late), &[], false), None, "the answer is not everything");
+    assert_eq!(settled(&lost(Some(&other), late), &there, true), Some(false), "an older version is there");
+    assert_eq!(settled(&lost(None, early), &[], true), Some(true), "it is taken back");
+    assert_eq!(settled(&lost(None, early), &there, true), None);
+    assert_eq!(settled(&lost(None, late), &there, true), Some(false));
 }

@@ -1,7 +1,7 @@
 //! Reads a store back, learner by learner, and compares. Nothing is concluded here from what it does not hold: that
 //! waits until all of it was read and is known to be believable.
 
-use super::compare::{Comparison, Evidence, Expected, Finding, Terms, compare};
+use super::compare::{Comparison, Evidence, Expected, Finding, Lost, Terms, compare};
 use super::evidence::{Sizes, answered_once, is_about, same};
 use super::policy::ruling;
 use crate::config::Ruling;
@@ -11,7 +11,7 @@ use crate::delivery::settle::micros;
 use crate::delivery::walk::{Learner, Walk};
 use crate::gateway::{Connection, Gateway};
 use crate::ledger::{
-    FindingKind, Holding, LearnerId, Micros, NewFinding, Observation, RecordId, Sealed, Summary, Wanted,
+    DebtState, FindingKind, Holding, LearnerId, Micros, NewFinding, Observation, RecordId, Sealed, Summary, Wanted,
 };
 use silta_adapter::adapter::{self, DecodeContext, Inventory, LearnerQuery, Limits};
 use silta_adapter::canonical::Digest;
@@ -210,6 +210,10 @@ impl<'a> Reading<'a> {
         let itself = |f: &&Finding| !matches!(f.kind, FindingKind::Settling | FindingKind::OrphanPart);
         let differing = comparison.findings.iter().filter(itself);
         seen.extend(differing.filter_map(|f| f.expected.map(|at| observation(at, false))));
+        seen.extend(comparison.arrived.iter().map(|(at, arrived)| {
+            let wanted = expected[*at].holding.wanted_content.as_ref().map(|(digest, _)| *digest);
+            Observation { digest: wanted, ..observation(*at, *arrived) }
+        }));
         let looked_at = expected.iter().filter(|_| complete).map(|e| e.holding.item).collect();
         let findings = comparison.findings.iter().map(|one| self.finding(learner, expected, one)).collect();
         Look { looked_at, seen, findings }
@@ -265,5 +269,12 @@ async fn expect(gateway: &Gateway, holding: &Holding) -> Result<Option<Expected>
         key = record.map(|c| gateway.vault.open_json::<Record>(&c)).transpose()?.map(|r| r.head.key);
     }
     // Nothing was ever sent or wanted for an item without a key: there is nothing to compare.
-    Ok(key.map(|key| Expected { holding: holding.clone(), key, sent, confirmed }))
+    let lost = match holding.state {
+        DebtState::Uncertain => {
+            let tried = gateway.ledger.attempts(holding.debt, 1).await?.first().map(|attempt| attempt.at);
+            Some(Lost { wanted, tried })
+        }
+        _ => None,
+    };
+    Ok(key.map(|key| Expected { holding: holding.clone(), key, sent, confirmed, lost }))
 }

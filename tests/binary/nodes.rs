@@ -4,11 +4,15 @@ use crate::process::{Process, run, silta};
 use crate::serve::{World, proved};
 use crate::site::{Site, attainment, fixture};
 use silta_ledger_postgres::throwaway::Database;
+use sqlx::{Connection, SqliteConnection};
 
 /// A database without tables.
 fn database() -> Database {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(Database::blank())
+    runtime().block_on(Database::blank())
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
 /// A further completion of the first learner of the sample institution, as a line.
@@ -39,19 +43,36 @@ fn three_processes_on_one_database_do_everything_once() {
     second.stop();
 }
 
-/// What a backup holds is there again, with what the gateway makes of it.
 #[test]
-fn a_dump_is_restored() {
+fn a_dump_of_a_database_is_restored() {
     let (database, again) = (database(), database());
-    let mut world = World::at(Site::shared(&database));
+    let world = World::at(Site::shared(&database));
     world.established();
-    let before = world.gateway.feed();
-    let token = world.gateway.token.clone();
     let dump = world.site.path("silta.dump");
     // The gateway runs on while it is dumped.
     server(&["pg_dump", "--format=custom", "--file", &dump, database.url()]);
     server(&["pg_restore", "--exit-on-error", "--no-owner", "--dbname", again.url(), &dump]);
-    world.site.store = again.url().to_owned();
+    is_restored(world, again.url());
+}
+
+#[test]
+fn a_copy_of_an_embedded_store_is_restored() {
+    let world = World::at(Site::new());
+    world.established();
+    let copy = world.site.path("copy.db");
+    runtime().block_on(async {
+        let mut store = SqliteConnection::connect(&world.site.store).await.expect("opens");
+        sqlx::query("VACUUM INTO ?").bind(&copy).execute(&mut store).await.expect("copied");
+    });
+    is_restored(world, &format!("sqlite:{copy}"));
+}
+
+/// What a backup holds is there again, and the gateway goes on with it.
+#[track_caller]
+fn is_restored(mut world: World, backup: &str) {
+    let before = world.gateway.feed();
+    let token = world.gateway.token.clone();
+    world.site.store = backup.to_owned();
     world.site.configure(&world.connection);
     run(&["doctor", "--config", &world.site.config()]).expect(0);
     world.gateway = world.site.serve(&token);

@@ -43,7 +43,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 3] = [Self::Upsert, Self::Keyed, Self::Whole];
+    pub(crate) const ALL: [Self; 4] = [Self::Upsert, Self::Keyed, Self::Blind, Self::Whole];
 
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -272,9 +272,16 @@ pub(super) async fn reap(ledger: &PostgresLedger, now: Micros) -> Result<u64> {
             .fetch_all(&mut *tx)
             .await
             .map_err(failed)?;
-    if lanes.is_empty() {
-        return Ok(0);
-    }
+    sqlx::query!(
+        "INSERT INTO attempt (connection, debt, load, at, took, verdict, cause, reason)
+         SELECT lane.connection, d.id, NULL, $2, 0, 'uncertain', 'lease', 'the lease ran out'
+         FROM debt d JOIN lane ON lane.id = d.lane WHERE d.state = 'sending' AND d.lane = ANY($1) ORDER BY d.id",
+        &lanes,
+        now
+    )
+    .execute(&mut *tx)
+    .await
+    .map_err(failed)?;
     sqlx::query!(
         "UPDATE debt SET state = 'uncertain', unsure = true, attempts = attempts + 1, reason = 'the lease ran out',
             fixer = NULL
@@ -285,10 +292,10 @@ pub(super) async fn reap(ledger: &PostgresLedger, now: Micros) -> Result<u64> {
     .await
     .map_err(failed)?;
     let lost = sqlx::query_scalar!(
-        "SELECT l.id FROM load l JOIN lane ON lane.connection = l.connection AND lane.tenant = l.tenant
-            AND lane.key = decode(repeat('00', 16), 'hex')
-         WHERE l.status = 'sending' AND lane.id = ANY($1)",
-        &lanes
+        "SELECT l.id FROM load l WHERE l.status = 'sending' AND NOT EXISTS (SELECT 1 FROM lane
+            WHERE lane.connection = l.connection AND lane.tenant = l.tenant
+                AND lane.key = decode(repeat('00', 16), 'hex') AND lane.leased AND lane.leased_until >= $1)",
+        now
     )
     .fetch_all(&mut *tx)
     .await

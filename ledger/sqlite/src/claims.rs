@@ -168,6 +168,15 @@ pub(super) async fn try_again(ledger: &SqliteLedger, connection: &str, now: Micr
 pub(super) async fn reap(ledger: &SqliteLedger, now: Micros) -> Result<u64> {
     let mut tx = ledger.write().await?;
     sqlx::query(
+        "INSERT INTO attempt (connection, debt, load, at, took, verdict, cause, reason)
+         SELECT lane.connection, d.id, NULL, ?1, 0, 'uncertain', 'lease', 'the lease ran out'
+         FROM lane JOIN debt d ON d.lane = lane.id AND d.state = 'sending' WHERE lane.leased_until < ?1 ORDER BY d.id",
+    )
+    .bind(now)
+    .execute(&mut *tx)
+    .await
+    .map_err(failed)?;
+    sqlx::query(
         "UPDATE debt SET state = 'uncertain', unsure = 1, attempts = attempts + 1, reason = 'the lease ran out',
             fixer = NULL
          WHERE state = 'sending' AND lane IN (SELECT id FROM lane WHERE leased_until < ?)",

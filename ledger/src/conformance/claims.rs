@@ -259,6 +259,8 @@ pub async fn leases_are_renewed_and_reaped(ledger: &dyn Ledger) {
     assert_eq!(ledger.reap(201).await.expect("reaped"), 1);
     let lost = debt(ledger, 1).await;
     assert_eq!((lost.state, lost.attempts, lost.sent_digest), (DebtState::Uncertain, 1, None));
+    let tries = ledger.attempts(lost.id, 9).await.expect("attempts");
+    assert_eq!(tries.iter().map(|one| (one.verdict, one.at)).collect::<Vec<_>>(), [(Verdict::Uncertain, 201)]);
     assert_eq!(debt(ledger, 2).await.state, DebtState::Owed);
     assert_eq!(ledger.reap(900).await.expect("reaped"), 0);
     let next = claim(ledger, 201).await;

@@ -113,6 +113,24 @@ impl Rows {
         }
     }
 
+    /// What was being sent in a lane whose lease ran out counts as a try.
+    fn note_lost(&mut self, lane: i64, at: Micros) {
+        let Some(held) = self.lanes.get(&lane) else { return };
+        let lost = |debt| Attempt {
+            debt: Some(debt),
+            load: None,
+            connection: held.key.0.clone(),
+            at,
+            took: 0,
+            verdict: Verdict::Uncertain,
+            cause: "lease".into(),
+            reason: "the lease ran out".into(),
+        };
+        let mut tries: Vec<Attempt> = self.in_state(held, DebtState::Sending).into_iter().map(lost).collect();
+        tries.sort_by_key(|attempt| attempt.debt);
+        self.attempts.append(&mut tries);
+    }
+
     pub(super) fn try_again(&mut self, connection: &str, now: Micros) -> u64 {
         let unsure = |row: &&mut DebtRow| row.connection == connection && row.state == DebtState::Uncertain;
         let mut lanes = BTreeSet::new();
@@ -134,6 +152,7 @@ impl Rows {
         let over = |lane: &Lane| lane.lease.as_ref().is_some_and(|lease| lease.until < now);
         let lost: Vec<i64> = self.lanes.iter().filter(|(_, lane)| over(lane)).map(|(id, _)| *id).collect();
         for id in &lost {
+            self.note_lost(*id, now);
             self.give_back(*id, DebtState::Uncertain);
             self.set_due(*id, Some(now));
             self.look_at_lane(*id, now);

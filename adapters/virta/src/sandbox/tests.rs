@@ -148,7 +148,7 @@ fn the_same_seed_does_the_same_damage_to_the_same_content_in_any_order() {
     let damaged = |rows: &[String], asked: usize| {
         let dir = tempfile::tempdir().expect("a directory");
         let sandbox = open(dir.path(), Faults { alter_rows: 3, lose_rows: 3, ..Faults::default() });
-        (0..asked).for_each(|_| drop(sandbox.fate()));
+        (0..asked).for_each(|_| _ = sandbox.fate());
         load(&sandbox, dir.path(), "10122", "1", &virta(&[learner("S1", "1.1", rows)]));
         let held = held(&sandbox, "1.1");
         let mut rows: Vec<_> =
