@@ -57,16 +57,21 @@ pub(crate) fn tabular(file: &Path, mappings: &Mappings) -> Result<Tabular, BadMa
     let text = std::fs::read_to_string(file).map_err(|e| bad(e.to_string()))?;
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name = name.strip_suffix(silta_tabular::ENDING).or_else(|| name.strip_suffix(".toml")).unwrap_or(&name);
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if name.is_empty() || !name.chars().all(plain) {
+    if !is_name(name) {
         return Err(bad("the name of a mapping file is made of letters, digits, - and _".to_owned()));
     }
     Tabular::load(name, &shown, &text, mappings).map_err(|e| bad(format!("line {}: {}", e.line, e.reason)))
 }
 
-/// The media type under which documents of a mapping file are pushed, by the name of the format.
-pub fn media_type_of_file(name: &str) -> String {
-    Tabular::media_type(name)
+/// The media type under which documents of a mapping file are pushed, by the name of the format; `None` for what cannot
+/// be the name of one.
+pub fn media_type_of_file(name: &str) -> Option<String> {
+    is_name(name).then(|| Tabular::media_type(name))
+}
+
+fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    !name.is_empty() && name.chars().all(plain)
 }
 
 fn is_mapping_file(file: &Path) -> bool {

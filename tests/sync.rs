@@ -111,7 +111,7 @@ impl World {
 
 fn person() -> Value {
     json!({"id": "hy-hlo-1", "documentState": "ACTIVE", "firstNames": "Testi", "lastName": "Esimerkki",
-        "oppijanumero": "1.2.246.562.24.90000000001", "genderUrn": "urn:code:gender:female"})
+        "oppijanumero": "1.2.246.562.98.90000000019", "genderUrn": "urn:code:gender:female"})
 }
 
 fn attainment(id: &str, grade: u8) -> Value {

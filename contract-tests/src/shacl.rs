@@ -1,10 +1,10 @@
 //! The Commission's SHACL shapes, asked by way of pyshacl.
 #![expect(clippy::expect_used, reason = "a test ends with what broke it")]
 
-use crate::shared_dir;
+use crate::{python, shared_dir};
 use serde_json::{Value, json};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Longer texts are images, which no shape looks into.
@@ -19,18 +19,6 @@ pub struct Question {
     pub shapes: String,
     /// The credential itself.
     pub credential: Value,
-}
-
-/// A Python with the validator, or `None` after saying loudly that it is missing; under CI missing is a failure.
-fn python() -> Option<PathBuf> {
-    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/python");
-    let path = std::env::var_os("SILTA_PYTHON").map_or_else(default, PathBuf::from);
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "no python in $SILTA_PYTHON: required under CI");
-    eprintln!("\n*** SKIPPED: there is no python in $SILTA_PYTHON; the shapes are not asked ***\n");
-    None
 }
 
 /// What a script of this crate prints; `None` if the tools are missing.

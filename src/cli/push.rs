@@ -42,7 +42,7 @@ pub(super) async fn run(args: &Args) -> Outcome {
     let media_type = match registry.get(&args.from) {
         Some(adapter) => adapter.descriptor().media_types.first().map(|media_type| (*media_type).to_owned()),
         // Whether the gateway has such a mapping file it says itself.
-        None => Some(registry::media_type_of_file(&args.from)),
+        None => registry::media_type_of_file(&args.from),
     };
     let media_type = media_type.ok_or_else(|| Failure::usage(format!("{} cannot be pushed", args.from)))?;
     let file = convert::open(args.file.as_deref(), &Limits::default())?;

@@ -18,14 +18,21 @@ pub fn start(gateway: &Arc<Gateway>, stop: &CancellationToken) -> JoinSet<()> {
 }
 
 async fn every(gateway: Arc<Gateway>, connection: Arc<Connection>, stop: CancellationToken) {
+    let name = &connection.config.name;
     let period = Duration::from_secs(connection.config.pull_every_secs);
     while !stop.is_cancelled() {
-        let worked = stop.run_until_cancelled(pull(&gateway, &connection)).await;
-        let again_at = match worked {
+        // One process pulls; the others look again when it is done, or has died.
+        let duty = format!("pull:{name}");
+        let again_at = match stop.run_until_cancelled(gateway.on_duty(&duty, pull(&gateway, &connection))).await {
             None => return,
-            Some(Ok(pulled)) => pulled.again_at,
-            Some(Err(e)) => {
-                tracing::error!(connection = %connection.config.name, error = %e, "pulling failed");
+            Some(Ok(Some(Ok(pulled)))) => pulled.again_at,
+            Some(Ok(Some(Err(error)))) => {
+                tracing::error!(connection = %name, %error, "pulling failed");
+                None
+            }
+            Some(Ok(None)) => None,
+            Some(Err(error)) => {
+                tracing::error!(connection = %name, %error, "pulling failed");
                 None
             }
         };

@@ -181,7 +181,7 @@ fn wrong_usage_is_told_apart_from_what_cannot_be_done() {
         &["adapters", "--markdown", "paper"],
         &["token", "create", "x", "--role", "king"],
         &["token", "create", "x", "--role", "reader", "--kinds", "paper"],
-        &["push", "--from", "paper", "--tenant", "1"],
+        &["push", "--from", "a paper", "--tenant", "1"],
     ] {
         let done = run(args).expect(2);
         assert!(done.out.is_empty() && !done.err.is_empty(), "{args:?}: {done:?}");

@@ -96,7 +96,7 @@ fn nothing_is_concluded_from_what_cannot_be_read_to_its_end() {
 /// Memory does not grow with the documents beyond what their decoder keeps of keys.
 #[test]
 fn large_documents_are_compared_in_little_memory() {
-    const RECORDS: usize = 2_000;
+    const RECORDS: usize = 4_000;
     let site = Site::new();
     let write = |name: &str, title: &str| {
         let path = site.path(name);

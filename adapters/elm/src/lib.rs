@@ -9,7 +9,6 @@
 //! | `project` | what of a record the format can hold; the rest becomes losses |
 //! | `losses` | the table of what is lost, and why |
 //! | `write` | a projection as JSON-LD |
-//! | `scan` | single JSON values out of a stream, within bounds |
 //! | `node` | a JSON-LD node that reports what was not read of it |
 //! | `read` | credentials back into records |
 //! | `rest` | what a record has no field for, kept as it was |
@@ -24,7 +23,6 @@ mod node;
 mod project;
 mod read;
 mod rest;
-mod scan;
 mod terms;
 mod write;
 

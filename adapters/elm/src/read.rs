@@ -5,9 +5,10 @@ mod mentions;
 
 use crate::check::reading::{self, Enclosed};
 use crate::node::{Node, Unread};
-use crate::{check, scan, terms};
+use crate::{check, terms};
 use serde_json::{Map, Value};
 use silta_adapter::adapter::{DecodeContext, Decoded, Limits, Reading, Sink, Unreadable};
+use silta_adapter::json;
 use silta_adapter::problem::Problem;
 use silta_adapter::record::{Date, EndDate, Record, RecordKey};
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use uuid::Uuid;
 
 /// Reads for well-formedness and bounds only.
 pub(crate) fn probe(input: &mut dyn BufRead, limits: &Limits) -> Result<(), Unreadable> {
-    scan::values(input, limits, |bytes, line| scan::object(bytes, line).map(drop))
+    json::values(input, limits, |bytes, line| json::object(bytes, line).map(drop))
 }
 
 /// Reads all credentials of the input.
@@ -26,9 +27,9 @@ pub(crate) fn documents(
     sink: &mut Sink<'_>,
 ) -> Result<Reading, Unreadable> {
     let unread = Unread::up_to(ctx.limits.problems);
-    scan::values(input, &ctx.limits, |bytes, line| {
+    json::values(input, &ctx.limits, |bytes, line| {
         let mut reader = Reader { ctx, unread: &unread, id: String::new(), found: Found::default() };
-        if let Err(problem) = reader.document(scan::object(bytes, line)?) {
+        if let Err(problem) = reader.document(json::object(bytes, line)?) {
             reader.found = Found { problems: vec![*problem], ..Found::default() };
         }
         let Found { records, problems, .. } = reader.found;

@@ -18,10 +18,10 @@ pub(crate) mod reading;
 mod shapes;
 mod tables;
 
-use crate::scan;
 use graph::Graph;
 use serde_json::{Map, Value};
 use silta_adapter::adapter::{Limits, Unreadable};
+use silta_adapter::json;
 use silta_adapter::mapping::Mappings;
 use silta_adapter::problem::{Fixer, Problem, Severity};
 use silta_adapter::validate::{Finding, Origin, Report, Reports};
@@ -104,8 +104,8 @@ pub fn documents(
     mappings: &Mappings,
     each: &mut Reports<'_>,
 ) -> Result<(), Unreadable> {
-    scan::values(input, limits, |bytes, line| {
-        let document = scan::object(bytes, line)?;
+    json::values(input, limits, |bytes, line| {
+        let document = json::object(bytes, line)?;
         each(check(document, edition, limits, mappings).map_err(Unreadable::Malformed)?, line);
         Ok(())
     })
