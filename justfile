@@ -7,6 +7,10 @@ _default:
 test *arguments:
     scripts/test.sh {{ arguments }}
 
+# the simulation for a night: so many seeds, longer histories
+nights seeds="200000" steps="1000":
+    SILTA_SIM_SEEDS={{ seeds }} SILTA_SIM_STEPS={{ steps }} cargo test --locked -p silta --test simulation
+
 # everything that has to hold before a merge
 ci:
     .ci/run
