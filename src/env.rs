@@ -5,12 +5,16 @@ use rand::RngCore;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Instant;
 
 /// Tells the time.
 pub trait Clock: Send + Sync {
     /// Microseconds since the Unix epoch.
     fn now(&self) -> Micros;
+
+    /// Microseconds since some moment, on a clock that nobody sets: it may rest while the machine does.
+    fn running(&self) -> Micros;
 }
 
 /// The machine's clock.
@@ -21,6 +25,12 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place where the machine's clock is read")]
     fn now(&self) -> Micros {
         jiff::Timestamp::now().as_microsecond()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place where the machine's clock is read")]
+    fn running(&self) -> Micros {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        Micros::try_from(START.elapsed().as_micros()).unwrap_or(Micros::MAX)
     }
 }
 
@@ -39,27 +49,44 @@ impl Clock for SharedClock {
     fn now(&self) -> Micros {
         SystemClock.now() + self.0.load(Ordering::SeqCst)
     }
+
+    fn running(&self) -> Micros {
+        SystemClock.running()
+    }
 }
 
 /// A clock that moves when told to, for simulation and tests.
 #[derive(Debug, Default)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    now: AtomicI64,
+    running: AtomicI64,
+}
 
 impl ManualClock {
     /// A clock that stands at a time.
     pub fn at(now: Micros) -> Self {
-        Self(AtomicI64::new(now))
+        Self { now: AtomicI64::new(now), running: AtomicI64::default() }
     }
 
-    /// Moves the clock.
+    /// Time passes.
     pub fn advance(&self, by: Micros) {
-        self.0.fetch_add(by, Ordering::SeqCst);
+        self.now.fetch_add(by, Ordering::SeqCst);
+        self.running.fetch_add(by, Ordering::SeqCst);
+    }
+
+    /// The clock is set forward or back.
+    pub fn set(&self, by: Micros) {
+        self.now.fetch_add(by, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Micros {
-        self.0.load(Ordering::SeqCst)
+        self.now.load(Ordering::SeqCst)
+    }
+
+    fn running(&self) -> Micros {
+        self.running.load(Ordering::SeqCst)
     }
 }
 

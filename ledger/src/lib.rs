@@ -141,14 +141,26 @@ pub trait Debts: Send + Sync {
     /// records of the tenant that have none yet (owed since their version was kept). Returns how many.
     async fn replan(&self, target: &DebtTarget, tenant: &str) -> Result<u64>;
 
-    /// Claims the next due lane of a connection and its first owed debts; they are being sent from then on. The lease
-    /// ends at `until`.
+    /// Claims due lanes of a connection, at most so many, and of each its first owed debts; they are being sent from then
+    /// on. The leases end at `until`.
     ///
     /// A lane is due if it has an owed debt, nobody holds it and its time has come: the time its first debt was owed,
-    /// or the `next` of its last settlement. A limit of 0 claims the lane without its debts, for a load. The lane due
-    /// longest comes first. In it, what must be present goes by
+    /// or the `next` of its last settlement. A limit of 0 claims lanes without their debts, for a load. The lanes due
+    /// longest come, and come first. In a lane, what must be present goes by
     /// [`rank`], what must be absent after it by rank reversed; within a rank what is owed longest, then by id.
-    async fn claim(&self, connection: &str, now: Micros, until: Micros, limit: u32) -> Result<Option<Claim>>;
+    async fn claim_lanes(
+        &self,
+        connection: &str,
+        now: Micros,
+        until: Micros,
+        lanes: u32,
+        limit: u32,
+    ) -> Result<Vec<Claim>>;
+
+    /// Claims the next due lane of a connection, if there is one: see [`Debts::claim_lanes`].
+    async fn claim(&self, connection: &str, now: Micros, until: Micros, limit: u32) -> Result<Option<Claim>> {
+        Ok(self.claim_lanes(connection, now, until, 1, limit).await?.pop())
+    }
 
     /// Moves the end of a lease. One that ran out is its holder's until it is reaped.
     ///
@@ -156,14 +168,24 @@ pub trait Debts: Send + Sync {
     /// [`LedgerError::LeaseLost`] if the lane is not held by this token.
     async fn renew(&self, lane: LaneId, token: LeaseToken, until: Micros) -> Result<()>;
 
-    /// Writes what became of claimed debts and gives the lane back. A settlement counts only for a debt of the claim
+    /// Writes what became of claimed debts and gives their lanes back, and notes the attempts made for them: all at once.
+    /// A settlement counts only for a debt of the claim
     /// and the generation that was claimed, and counts as one try (a whole load, which claims a lane without its debts,
     /// may also find that an owed debt has to wait for another item); all other debts of the claim that are still being
     /// sent go back to owed, untried. A record changed meanwhile is dirty, and planned when the claim has ended.
     ///
+    /// Returns the lanes that are not held by their tokens: they and their debts are not changed. Attempts were made
+    /// whoever holds the lane now, and are noted.
+    async fn settle_lanes(&self, settled: &[Settled], attempts: &[Attempt]) -> Result<Vec<LaneId>>;
+
+    /// Settles one lane: see [`Debts::settle_lanes`].
+    ///
     /// # Errors
     /// [`LedgerError::LeaseLost`] if the lane is not held by this token; nothing is changed then.
-    async fn settle(&self, settled: &Settled) -> Result<()>;
+    async fn settle(&self, settled: &Settled) -> Result<()> {
+        let lost = self.settle_lanes(std::slice::from_ref(settled), &[]).await?;
+        if lost.is_empty() { Ok(()) } else { Err(LedgerError::LeaseLost) }
+    }
 
     /// Takes back leases that ended before now. Their debts become `uncertain` if they were being sent, which counts as
     /// a try, with an attempt of its own. Loads that were being sent in a tenant's lane that nobody holds now have failed, whoever held it when they

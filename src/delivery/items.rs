@@ -1,64 +1,174 @@
-//! Sends debts one by one, lane by lane.
+//! Sends debts one by one, lane by lane, several lanes at once.
 
 use super::DeliveryError;
-use super::settle::{Health, after, micros, settling};
+use super::lease::{Lease, Moment};
+use super::settle::{Health, after, micros, settling, usable};
 use crate::gateway::{Connection, Gateway};
-use crate::ledger::{Attempt, ClaimedDebt, LaneId, LeaseToken, Settled, Settlement, Wanted};
+use crate::ledger::{Attempt, Claim, ClaimedDebt, LedgerError, Micros, Settled, Settlement, Wanted};
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use silta_adapter::adapter::{Document, Load};
 use silta_adapter::delivery::{Judgement, Verdict};
 use silta_adapter::problem::Fixer;
 use silta_adapter::record::Record;
+use std::sync::Arc;
 
-/// What one round over a lane came to.
+/// What one round came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Round {
     /// Debts tried.
     pub tried: u64,
-    /// True if there was a lane to work on.
+    /// True if there was something to work on.
     pub worked: bool,
 }
 
-/// Claims the next due lane of a connection, sends its debts in order and settles them. A failure that passes ends the
-/// round: the rest of the lane waits with it, other lanes do not.
+/// Sends what a connection owes until nothing is due.
 ///
 /// # Errors
-/// If the ledger fails or a content cannot be opened. A lost lease is not an error: somebody else has the lane.
-pub async fn round(gateway: &Gateway, connection: &Connection) -> Result<Round, DeliveryError> {
+/// If the ledger fails or a content cannot be opened.
+pub async fn round(gateway: &Arc<Gateway>, connection: &Arc<Connection>) -> Result<Round, DeliveryError> {
+    let mut sender = Sender::new(gateway.clone(), connection.clone(), std::convert::identity);
+    let mut round = Round::default();
+    while sender.claim().await? {
+        let ended = sender.ended().await;
+        round.tried += sender.settle(ended).await?;
+        round.worked = true;
+    }
+    Ok(round)
+}
+
+/// Works on as many lanes of a connection at once as its concurrency says. Those that are free are claimed together, and
+/// those that end while others are being settled are settled together: under load one commit serves many lanes.
+pub(super) struct Sender {
+    gateway: Arc<Gateway>,
+    connection: Arc<Connection>,
+    lanes: FuturesUnordered<Lane>,
+    start: fn(Lane) -> Lane,
+}
+
+/// A lane being worked on.
+pub(super) type Lane = BoxFuture<'static, Result<Ended, DeliveryError>>;
+
+/// A lane that was worked on.
+pub(super) struct Ended {
+    settled: Settled,
+    attempts: Vec<Attempt>,
+    health: Health,
+}
+
+impl Sender {
+    /// `start` may let a lane run by itself.
+    pub(super) fn new(gateway: Arc<Gateway>, connection: Arc<Connection>, start: fn(Lane) -> Lane) -> Self {
+        Self { gateway, connection, lanes: FuturesUnordered::new(), start }
+    }
+
+    /// True if no lane is being worked on.
+    pub(super) fn is_idle(&self) -> bool {
+        self.lanes.is_empty()
+    }
+
+    /// Claims due lanes as far as there is room. False if none is being worked on.
+    pub(super) async fn claim(&mut self) -> Result<bool, DeliveryError> {
+        let asked = Moment::of(&self.gateway);
+        let room = self.room(asked.now).await?;
+        if room > 0 {
+            let pace = &self.gateway.config.delivery;
+            let (name, until) = (&self.connection.config.name, asked.now + micros(pace.lease_secs));
+            for claim in self.gateway.ledger.claim_lanes(name, asked.now, until, room, pace.batch).await? {
+                let work = lane(self.gateway.clone(), self.connection.clone(), claim, asked);
+                self.lanes.push((self.start)(work.boxed()));
+            }
+        }
+        Ok(!self.is_idle())
+    }
+
+    /// How many more lanes may be worked on. While it is not known that a destination works again, one tries it.
+    async fn room(&mut self, now: Micros) -> Result<u32, DeliveryError> {
+        let most = self.connection.config.concurrency.max(1);
+        let busy = u32::try_from(self.lanes.len()).unwrap_or(u32::MAX);
+        if busy >= most {
+            return Ok(0);
+        }
+        let state = self.gateway.ledger.connection(&self.connection.config.name).await?;
+        if !usable(&state, now) || self.connection.connected.deliver.is_none() {
+            return Ok(0);
+        }
+        let most = if state.open_until.is_some() { 1 } else { most };
+        Ok(most.saturating_sub(busy))
+    }
+
+    /// Waits until a lane ends; others that have ended too come with it. Without a lane it waits for ever.
+    pub(super) async fn ended(&mut self) -> Vec<Result<Ended, DeliveryError>> {
+        let Some(first) = self.lanes.next().await else { return std::future::pending().await };
+        let mut ended = vec![first];
+        while let Some(Some(next)) = self.lanes.next().now_or_never() {
+            ended.push(next);
+        }
+        ended
+    }
+
+    /// Settles lanes that ended; how many debts were tried. A lane that failed is left to the reaper, and so is one that
+    /// was lost: somebody else has it.
+    ///
+    /// # Errors
+    /// If the ledger fails, or a lane did after all others are settled.
+    pub(super) async fn settle(&mut self, ended: Vec<Result<Ended, DeliveryError>>) -> Result<u64, DeliveryError> {
+        let (mut settled, mut attempts, mut healths) = (Vec::new(), Vec::new(), Vec::new());
+        let mut failed = None;
+        for lane in ended {
+            match lane {
+                Ok(lane) => {
+                    settled.push(lane.settled);
+                    healths.extend((!lane.attempts.is_empty()).then_some(lane.health));
+                    attempts.extend(lane.attempts);
+                }
+                Err(DeliveryError::Ledger(LedgerError::LeaseLost)) => {}
+                Err(e) => failed = Some(e),
+            }
+        }
+        self.note(&healths).await?;
+        if !settled.is_empty() {
+            self.gateway.ledger.settle_lanes(&settled, &attempts).await?;
+        }
+        failed.map_or(Ok(attempts.len() as u64), Err)
+    }
+
+    /// Notes what lanes showed about the destination.
+    async fn note(&mut self, healths: &[Health]) -> Result<(), DeliveryError> {
+        if healths.is_empty() {
+            return Ok(());
+        }
+        let ledger = &self.gateway.ledger;
+        let before = ledger.connection(&self.connection.config.name).await?;
+        let (now, pace) = (self.gateway.now(), &self.gateway.config.delivery);
+        let state = healths.iter().fold(before.clone(), |state, health| after(state, *health, now, pace));
+        if state != before {
+            ledger.set_connection(&state).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Sends the debts of a lane in order. A failure that passes ends it: the rest of the lane waits with it, other lanes do
+/// not.
+async fn lane(
+    gateway: Arc<Gateway>,
+    connection: Arc<Connection>,
+    claim: Claim,
+    asked: Moment,
+) -> Result<Ended, DeliveryError> {
     let pace = &gateway.config.delivery;
-    let now = gateway.now();
-    let lease = now + micros(pace.lease_secs);
-    let Some(claim) = gateway.ledger.claim(&connection.config.name, now, lease, pace.batch).await? else {
-        return Ok(Round::default());
-    };
-    let mut settled = Settled {
-        lane: claim.lane,
-        token: claim.token,
-        at: now,
-        next: now,
-        debts: Vec::with_capacity(claim.debts.len()),
-    };
+    let mut lease = Lease::new(&claim, asked);
+    let Claim { lane, token, debts } = claim;
+    let mut settled = Settled { lane, token, at: asked.now, next: asked.now, debts: Vec::with_capacity(debts.len()) };
+    let mut attempts = Vec::with_capacity(debts.len());
     let mut health = Health::Good;
-    let mut tried = 0;
-    for debt in &claim.debts {
+    for debt in &debts {
         connection.paced().await;
-        renew(gateway, claim.lane, claim.token).await?;
+        lease.hold(&gateway).await?;
         let started = gateway.now();
-        let judgement = send(gateway, connection, debt).await?;
-        tried += 1;
+        let judgement = send(&gateway, &connection, debt).await?;
         let at = gateway.now();
-        gateway
-            .ledger
-            .attempted(&Attempt {
-                debt: Some(debt.id),
-                load: None,
-                connection: connection.config.name.clone(),
-                at: started,
-                took: at - started,
-                verdict: judgement.verdict,
-                cause: judgement.cause.clone(),
-                reason: judgement.reason.clone(),
-            })
-            .await?;
         let jitter = gateway.rng.below(1000) as f64 / 1000.0;
         let descriptor = connection.adapter.descriptor();
         let outcome = settling(&judgement, descriptor, connection.readback(), debt.attempts, pace, jitter);
@@ -67,6 +177,16 @@ pub async fn round(gateway: &Gateway, connection: &Connection) -> Result<Round, 
             generation: debt.generation,
             state: outcome.state,
             fixer: outcome.fixer,
+            reason: judgement.reason.clone(),
+        });
+        attempts.push(Attempt {
+            debt: Some(debt.id),
+            load: None,
+            connection: connection.config.name.clone(),
+            at: started,
+            took: at - started,
+            verdict: judgement.verdict,
+            cause: judgement.cause,
             reason: judgement.reason,
         });
         health = outcome.health;
@@ -77,32 +197,7 @@ pub async fn round(gateway: &Gateway, connection: &Connection) -> Result<Round, 
             break;
         }
     }
-    if tried > 0 {
-        let before = gateway.ledger.connection(&connection.config.name).await?;
-        let now = gateway.now();
-        let state = after(before.clone(), health, now, pace);
-        if state != before {
-            gateway.ledger.set_connection(&state).await?;
-        }
-    }
-    gateway.ledger.settle(&settled).await?;
-    Ok(Round { tried, worked: true })
-}
-
-/// Renews a lease just before something is sent under it. A process that was stopped in between starts over, and learns
-/// then that it lost the lane: what it would send may be older than what was sent since.
-///
-/// # Errors
-/// If the lease was lost, or the ledger fails.
-pub(super) async fn renew(gateway: &Gateway, lane: LaneId, token: LeaseToken) -> Result<(), DeliveryError> {
-    let lease = micros(gateway.config.delivery.lease_secs);
-    loop {
-        let asked = gateway.now();
-        gateway.ledger.renew(lane, token, asked + lease).await?;
-        if gateway.now() - asked <= lease / 2 {
-            return Ok(());
-        }
-    }
+    Ok(Ended { settled, attempts, health })
 }
 
 async fn send(gateway: &Gateway, connection: &Connection, debt: &ClaimedDebt) -> Result<Judgement, DeliveryError> {

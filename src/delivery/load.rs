@@ -3,7 +3,8 @@
 use super::DeliveryError;
 use super::carry::{Candidate, Carry, Guard, Shape, carry, guard, last_good, make_whole};
 use super::checks::{Counts, Findings};
-use super::items::{Round, deliver, open_item, renew};
+use super::items::{Round, deliver, open_item};
+use super::lease::{Lease, Moment};
 use super::settle::{Health, after, backoff, micros};
 use super::walk::{Learner, Walk};
 use crate::gateway::{Connection, Gateway};
@@ -30,11 +31,13 @@ use tokio::sync::mpsc;
 pub async fn round(gateway: &Arc<Gateway>, connection: &Arc<Connection>) -> Result<Round, DeliveryError> {
     let pace = &gateway.config.delivery;
     let name = &connection.config.name;
-    let now = gateway.now();
+    let asked = Moment::of(gateway);
+    let now = asked.now;
     // The lane is claimed without its debts: a load settles its manifest, not a claim.
     let Some(claim) = gateway.ledger.claim(name, now, now + micros(pace.lease_secs), 0).await? else {
         return Ok(Round::default());
     };
+    let mut lease = Lease::new(&claim, asked);
     let state = gateway.ledger.connection(name).await?;
     let due = state.last_load.map_or(now, |last| last + micros(connection.config.min_interval_secs));
     // A load that did not get through decides nothing: what an operator ruled before it still holds.
@@ -63,7 +66,7 @@ pub async fn round(gateway: &Arc<Gateway>, connection: &Arc<Connection>) -> Resu
             reason: String::new(),
         })
         .await?;
-    match build_and_send(gateway, connection, &claim, load, released).await {
+    match build_and_send(gateway, connection, &mut lease, load, released).await {
         Ok((next, waiting)) => {
             give_back(gateway, &claim, next, waiting).await?;
             Ok(Round { tried: 1, worked: true })
@@ -91,13 +94,13 @@ async fn give_back(
 async fn build_and_send(
     gateway: &Arc<Gateway>,
     connection: &Arc<Connection>,
-    claim: &Claim,
+    lease: &mut Lease,
     load: i64,
     released: Option<Option<i64>>,
 ) -> Result<(Micros, Vec<Settlement>), DeliveryError> {
     let pace = &gateway.config.delivery;
     let name = &connection.config.name;
-    let (file, waiting) = build(gateway, connection, claim, load).await?;
+    let (file, waiting) = build(gateway, connection, lease, load).await?;
     let shrinkage = gateway.ledger.shrinkage(name, load).await?;
     let placed = gateway.ledger.load(load).await?.map_or(0, |load| load.items);
     if let Guard::Hold(reason) = guard(placed, shrinkage, connection.config.shrink_share, released) {
@@ -105,7 +108,7 @@ async fn build_and_send(
         tracing::warn!(connection = %name, load, removed = shrinkage.removed, "load held for an operator");
         return Ok((gateway.now() + micros(pace.poll_secs), waiting));
     }
-    let judgement = send(gateway, connection, claim, load, &file).await?;
+    let judgement = send(gateway, connection, lease, load, &file).await?;
     let now = gateway.now();
     let mut state = gateway.ledger.connection(name).await?;
     let delivered = matches!(judgement.verdict, Verdict::Accepted | Verdict::AcceptedPending);
@@ -128,13 +131,13 @@ async fn build_and_send(
 async fn send(
     gateway: &Gateway,
     connection: &Connection,
-    claim: &Claim,
+    lease: &mut Lease,
     load: i64,
     file: &NamedTempFile,
 ) -> Result<Judgement, DeliveryError> {
     let name = &connection.config.name;
     connection.paced().await;
-    renew(gateway, claim.lane, claim.token).await?;
+    lease.hold(gateway).await?;
     let started = gateway.now();
     let document = Load {
         idempotency_key: format!("{name}-{load:012}"),
@@ -142,7 +145,7 @@ async fn send(
         document: Document::File(file.path().to_owned()),
         withdrawal: false,
     };
-    let judgement = renewing(gateway, claim, deliver(connection, &document)).await?;
+    let judgement = renewing(gateway, lease, deliver(connection, &document)).await?;
     let attempt = Attempt {
         debt: None,
         load: Some(load),
@@ -161,15 +164,15 @@ async fn send(
 /// has the lane, and a load of theirs must not be overtaken by ours.
 async fn renewing(
     gateway: &Gateway,
-    claim: &Claim,
+    lease: &mut Lease,
     sending: impl Future<Output = Judgement>,
 ) -> Result<Judgement, DeliveryError> {
-    let lease = gateway.config.delivery.lease_secs;
+    let third = Duration::from_secs((gateway.config.delivery.lease_secs / 3).max(1));
     tokio::pin!(sending);
     loop {
-        match tokio::time::timeout(Duration::from_secs((lease / 3).max(1)), &mut sending).await {
+        match tokio::time::timeout(third, &mut sending).await {
             Ok(judgement) => return Ok(judgement),
-            Err(_) => gateway.ledger.renew(claim.lane, claim.token, gateway.now() + micros(lease)).await?,
+            Err(_) => lease.renew(gateway).await?,
         }
     }
 }
@@ -179,7 +182,7 @@ async fn renewing(
 async fn build(
     gateway: &Arc<Gateway>,
     connection: &Arc<Connection>,
-    claim: &Claim,
+    lease: &mut Lease,
     load: i64,
 ) -> Result<(NamedTempFile, Vec<Settlement>), DeliveryError> {
     const LEARNERS: usize = 200;
@@ -215,8 +218,7 @@ async fn build(
             }
         }
         gateway.ledger.add_to_manifest(load, &entries).await?;
-        let until = gateway.now() + micros(gateway.config.delivery.lease_secs);
-        gateway.ledger.renew(claim.lane, claim.token, until).await?;
+        lease.renew(gateway).await?;
     }
     drop(pages);
     if !counts.is_empty() {

@@ -5,7 +5,8 @@
 //! | [`rules`] | which records a connection carries | no |
 //! | [`plan`] | what is owed for a dirty item | decision no, shell yes |
 //! | [`settle`] | what a verdict makes of a debt; backoff; breaker | no |
-//! | [`items`] | sends debts one by one, lane by lane | shell |
+//! | [`items`] | sends debts one by one, lane by lane, several lanes at once | shell |
+//! | `lease` | a lane that is held, and how long that is certain | shell |
 //! | [`carry`] | what a whole load carries for each item; the shrink guard | no |
 //! | [`walk`] | a connection's holdings, learner by learner | shell |
 //! | [`load`] | builds and sends whole loads | shell |
@@ -21,6 +22,7 @@ pub mod carry;
 pub mod checks;
 pub mod erase;
 pub mod items;
+mod lease;
 pub mod load;
 pub mod plan;
 pub mod replan;

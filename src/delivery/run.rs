@@ -1,24 +1,27 @@
 //! The loops that keep deliveries going.
 
+use super::items::{Lane, Sender};
 use super::plan::plan_all;
 use super::settle::usable;
 use super::{DeliveryError, items, load, reports};
 use crate::gateway::{Connection, Gateway};
+use futures_util::future::FutureExt;
 use silta_adapter::adapter::Effect;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Starts the loops of every connection: one that plans and, for each lane worked on at once, one that sends; and one
-/// that takes back leases of processes that died. They end when `stop` is cancelled, after what they are sending.
+/// Starts the loops of every connection, one that plans and one that sends, and one that takes back leases of processes
+/// that died. They end when `stop` is cancelled, after what they are sending.
 pub fn start(gateway: &Arc<Gateway>, stop: &CancellationToken) -> JoinSet<()> {
     let mut loops = JoinSet::new();
     for connection in &gateway.connections {
-        let senders = if connection.replaces_all() { 1 } else { connection.config.concurrency.max(1) };
         loops.spawn(every(gateway.clone(), connection.clone(), stop.clone(), Work::Plan));
-        for _ in 0..senders {
+        if connection.replaces_all() {
             loops.spawn(every(gateway.clone(), connection.clone(), stop.clone(), Work::Send));
+        } else {
+            loops.spawn(send_items(gateway.clone(), connection.clone(), stop.clone()));
         }
     }
     for connection in gateway.connections.iter().filter(|c| c.connected.reports.is_some()) {
@@ -93,7 +96,7 @@ async fn every(gateway: Arc<Gateway>, connection: Arc<Connection>, stop: Cancell
             Ok(true) => continue,
             Ok(false) => {}
             Err(DeliveryError::Ledger(crate::ledger::LedgerError::LeaseLost)) => continue,
-            Err(e) => tracing::error!(connection = %connection.config.name, ?work, error = %e, "delivery failed"),
+            Err(e) => failed(&connection, work, &e),
         }
         tokio::select! {
             () = rung => {}
@@ -115,21 +118,58 @@ pub async fn plan(gateway: &Gateway, connection: &Connection) -> Result<bool, De
     Ok(planned > 0)
 }
 
-/// Sends what is due next, if the connection may be used. True if there was something.
+/// Sends items as they become due. When stopped, it claims no more and finishes what it is sending.
+async fn send_items(gateway: Arc<Gateway>, connection: Arc<Connection>, stop: CancellationToken) {
+    let poll = poll(&gateway);
+    let mut sender = Sender::new(gateway, connection.clone(), by_itself);
+    loop {
+        let rung = connection.bell.notified();
+        tokio::pin!(rung);
+        rung.as_mut().enable();
+        let worked = async {
+            if !stop.is_cancelled() {
+                sender.claim().await?;
+            }
+            tokio::select! {
+                ended = sender.ended() => drop(sender.settle(ended).await?),
+                () = rung => {}
+                () = tokio::time::sleep(poll) => {}
+                () = stop.cancelled(), if !stop.is_cancelled() || sender.is_idle() => {}
+            }
+            Ok(())
+        };
+        if let Err(e) = worked.await {
+            failed(&connection, Work::Send, &e);
+            let _ = stop.run_until_cancelled(tokio::time::sleep(poll)).await;
+        }
+        if stop.is_cancelled() && sender.is_idle() {
+            return;
+        }
+    }
+}
+
+/// Lets a lane run as a task, whatever is done meanwhile with those that ended.
+fn by_itself(lane: Lane) -> Lane {
+    tokio::spawn(lane).map(|ended| ended.unwrap_or_else(|e| Err(std::io::Error::other(e).into()))).boxed()
+}
+
+fn failed(connection: &Connection, work: Work, error: &DeliveryError) {
+    tracing::error!(connection = %connection.config.name, ?work, %error, "delivery failed");
+}
+
+/// Sends what is due now, if the connection may be used. True if there was something.
 ///
 /// # Errors
 /// If the ledger fails, or a load cannot be written.
 pub async fn send(gateway: &Arc<Gateway>, connection: &Arc<Connection>) -> Result<bool, DeliveryError> {
+    if !connection.replaces_all() {
+        return Ok(items::round(gateway, connection).await?.worked);
+    }
     let state = gateway.ledger.connection(&connection.config.name).await?;
     if !usable(&state, gateway.now()) || connection.connected.deliver.is_none() {
         return Ok(false);
     }
-    let round = if connection.replaces_all() {
-        load::round(gateway, connection).await?
-    } else {
-        items::round(gateway, connection).await?
-    };
-    Ok(round.worked)
+    Ok(load::round(gateway, connection).await?.worked)
 }
 
 /// How often queues are looked at when nothing wakes them.

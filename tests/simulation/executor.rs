@@ -20,10 +20,12 @@ impl Switch {
     /// Lets others run.
     pub(crate) async fn pass(&self) {
         let mut passed = false;
-        std::future::poll_fn(|_| match std::mem::replace(&mut passed, true) {
+        std::future::poll_fn(|context| match std::mem::replace(&mut passed, true) {
             true => Poll::Ready(()),
             false => {
                 self.0.store(true, Ordering::SeqCst);
+                // Whoever waits for several things at once asks again only for those that were woken.
+                context.waker().wake_by_ref();
                 Poll::Pending
             }
         })

@@ -76,9 +76,9 @@ through_the_door!(Debts {
     fn dirty(connection: &str, limit: u32) -> Vec<DirtyItem>;
     fn plan(connection: &str, at: Micros, plans: &[Plan]) -> ();
     fn replan(target: &DebtTarget, tenant: &str) -> u64;
-    fn claim(connection: &str, now: Micros, until: Micros, limit: u32) -> Option<Claim>;
+    fn claim_lanes(connection: &str, now: Micros, until: Micros, lanes: u32, limit: u32) -> Vec<Claim>;
     fn renew(lane: LaneId, token: LeaseToken, until: Micros) -> ();
-    fn settle(settled: &Settled) -> ();
+    fn settle_lanes(settled: &[Settled], attempts: &[Attempt]) -> Vec<LaneId>;
     fn reap(now: Micros) -> u64;
     fn try_again(connection: &str, now: Micros) -> u64;
     fn debts(connection: &str, state: Option<DebtState>, after: i64, limit: u32) -> Vec<Debt>;

@@ -207,7 +207,7 @@ impl World {
         self.pass_time(by);
         // A clock is set back now and then; what it measured before stays.
         if self.rng.random_bool(0.1) {
-            self.clock.advance(-self.rng.random_range(1..by));
+            self.clock.set(-self.rng.random_range(1..by));
         }
     }
 
@@ -381,7 +381,7 @@ fn gateway(
     let mut toml = format!("[reconcile]\nsettle_secs = 60\n[[tenant]]\ncode = '{TENANT}'\n");
     for kind in Kind::ALL {
         let name = kind.name();
-        toml += &format!("[[connection]]\nname = '{name}'\ntenant = '{TENANT}'\nadapter = '{name}'\n");
+        toml += &format!("[[connection]]\nname = '{name}'\ntenant = '{TENANT}'\nadapter = '{name}'\nconcurrency = 2\n");
     }
     let adapter =
         |store: &Arc<Mutex<Store>>| -> Arc<dyn Adapter> { Arc::new(Destination::new(store.clone(), switch.clone())) };

@@ -6,10 +6,10 @@ use super::{PostgresLedger, commit, failed, loads};
 use silta_adapter::record::State;
 use silta_ledger::stored::wanted_from_name;
 use silta_ledger::{
-    Claim, ClaimedDebt, LaneId, LeaseToken, LedgerError, LoadStatus, Micros, RecordId, Result, Settled,
+    Attempt, Claim, ClaimedDebt, LaneId, LeaseToken, LedgerError, LoadStatus, Micros, RecordId, Result, Settled,
 };
 use sqlx::PgConnection;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 /// How long a place in the queue of lanes is trusted.
@@ -54,25 +54,43 @@ impl Heads {
     }
 }
 
-/// See [`silta_ledger::Debts::claim`].
-pub(super) async fn claim(
+/// See [`silta_ledger::Debts::claim_lanes`].
+pub(super) async fn claim_lanes(
     ledger: &PostgresLedger,
     connection: &str,
     now: Micros,
     until: Micros,
+    lanes: u32,
     limit: u32,
-) -> Result<Option<Claim>> {
+) -> Result<Vec<Claim>> {
     let mut tx = ledger.write().await?;
     let begin = ledger.heads.get(connection, now);
-    let mut taken = take(&mut tx, connection, begin, now, until).await?;
-    if taken.is_none() && begin != Heads::START {
-        taken = take(&mut tx, connection, Heads::START, now, until).await?;
+    let asked = Asked { connection, now, until, lanes };
+    let mut taken = take(&mut tx, &asked, begin).await?;
+    if taken.is_empty() && begin != Heads::START {
+        taken = take(&mut tx, &asked, Heads::START).await?;
     }
-    let Some(Taken { lane, token, next_at }) = taken else { return Ok(None) };
-    let debts = if limit == 0 { Vec::new() } else { first_debts(&mut tx, lane, limit).await? };
+    // The order in which an update returns its rows means nothing.
+    taken.sort_unstable_by_key(|taken| (taken.next_at, taken.lane));
+    let Some(last) = taken.last().map(|last| (last.next_at, last.lane)) else { return Ok(Vec::new()) };
+    let ids: Vec<i64> = taken.iter().map(|taken| taken.lane).collect();
+    let mut debts = if limit == 0 { HashMap::new() } else { first_debts(&mut tx, &ids, limit).await? };
     commit(tx).await?;
-    ledger.heads.set(connection, (next_at, lane), now);
-    Ok(Some(Claim { lane: LaneId(lane), token: LeaseToken(token), debts }))
+    ledger.heads.set(connection, last, now);
+    let claim = |taken: Taken| Claim {
+        lane: LaneId(taken.lane),
+        token: LeaseToken(taken.token),
+        debts: debts.remove(&taken.lane).unwrap_or_default(),
+    };
+    Ok(taken.into_iter().map(claim).collect())
+}
+
+/// Which lanes are asked for.
+struct Asked<'a> {
+    connection: &'a str,
+    now: Micros,
+    until: Micros,
+    lanes: u32,
 }
 
 /// A lane that was taken, and when it had been due.
@@ -82,54 +100,53 @@ struct Taken {
     next_at: Micros,
 }
 
-async fn take(
-    conn: &mut PgConnection,
-    connection: &str,
-    after: (Micros, i64),
-    now: Micros,
-    until: Micros,
-) -> Result<Option<Taken>> {
+async fn take(conn: &mut PgConnection, asked: &Asked<'_>, after: (Micros, i64)) -> Result<Vec<Taken>> {
     sqlx::query_as!(
         Taken,
         r#"WITH head AS (
             SELECT l.id, l.next_at FROM lane l
             WHERE l.connection = (SELECT id FROM connection WHERE name = $1) AND l.next_at <= $2
                 AND (l.next_at, l.id) > ($3, $4)
-            ORDER BY l.next_at, l.id LIMIT 1 FOR UPDATE SKIP LOCKED)
+            ORDER BY l.next_at, l.id LIMIT $6 FOR UPDATE SKIP LOCKED)
         UPDATE lane SET next_at = NULL, leased = true, token = nextval('tick'), leased_until = $5
         FROM head WHERE lane.id = head.id
         RETURNING lane.id AS lane, lane.token, head.next_at AS "next_at!""#,
-        connection,
-        now,
+        asked.connection,
+        asked.now,
         after.0,
         after.1,
-        until
+        asked.until,
+        i64::from(asked.lanes)
     )
-    .fetch_optional(conn)
+    .fetch_all(conn)
     .await
     .map_err(failed)
 }
 
-async fn first_debts(conn: &mut PgConnection, lane: i64, limit: u32) -> Result<Vec<ClaimedDebt>> {
+/// The first owed debts of each lane, in their order.
+async fn first_debts(conn: &mut PgConnection, lanes: &[i64], limit: u32) -> Result<HashMap<i64, Vec<ClaimedDebt>>> {
     let mut rows = sqlx::query!(
         r#"WITH head AS (
-            SELECT d.id FROM debt d WHERE d.lane = $1 AND d.state = 'owed'
-            ORDER BY d.turn, d.since, d.id LIMIT $2 FOR UPDATE),
+            SELECT d.id FROM unnest($1::bigint[]) AS held (lane) CROSS JOIN LATERAL (
+                SELECT d.id FROM debt d WHERE d.lane = held.lane AND d.state = 'owed'
+                ORDER BY d.turn, d.since, d.id LIMIT $2 FOR UPDATE) d),
         claimed AS (UPDATE debt SET state = 'sending' FROM head WHERE debt.id = head.id RETURNING debt.*)
-        SELECT d.id AS "id!", d.turn AS "turn!", d.since AS "since!", d.generation AS "generation!",
-            d.attempts AS "attempts!", d.wanted, d.wanted_digest, r.key, r.tenant, r.state, c.bytes AS "bytes?"
+        SELECT d.id AS "id!", d.lane AS "lane!", d.turn AS "turn!", d.since AS "since!", d.generation AS "generation!",
+            d.attempts AS "attempts!", d.wanted, d.wanted_digest, r.key AS "key!", r.tenant AS "tenant!",
+            r.state AS "state!", c.bytes AS "bytes?"
         FROM claimed d JOIN record r ON r.id = d.record LEFT JOIN content c
             ON c.id = CASE d.wanted WHEN 'present' THEN d.wanted_content ELSE coalesce(d.sent_content, r.content) END"#,
-        lane,
+        lanes,
         i64::from(limit)
     )
     .fetch_all(conn)
     .await
     .map_err(failed)?;
     rows.sort_unstable_by_key(|d| (d.turn, d.since, d.id));
-    let claimed = rows.into_iter().map(|found| {
+    let mut claimed: HashMap<i64, Vec<ClaimedDebt>> = HashMap::with_capacity(lanes.len());
+    for found in rows {
         let at = row("debt", found.id);
-        Ok(ClaimedDebt {
+        claimed.entry(found.lane).or_default().push(ClaimedDebt {
             id: found.id,
             item: RecordId(at.bytes("key", &found.key)?),
             tenant: found.tenant.into(),
@@ -143,9 +160,9 @@ async fn first_debts(conn: &mut PgConnection, lane: i64, limit: u32) -> Result<V
                 .ok_or_else(|| at.bad("wanted_digest"))?,
             content: found.bytes,
             attempts: found.attempts,
-        })
-    });
-    claimed.collect()
+        });
+    }
+    Ok(claimed)
 }
 
 /// See [`silta_ledger::Debts::renew`].
@@ -162,66 +179,127 @@ pub(super) async fn renew(ledger: &PostgresLedger, lane: LaneId, token: LeaseTok
     if renewed.rows_affected() == 0 { Err(LedgerError::LeaseLost) } else { Ok(()) }
 }
 
-/// See [`silta_ledger::Debts::settle`].
-pub(super) async fn settle(ledger: &PostgresLedger, settled: &Settled) -> Result<()> {
+/// See [`silta_ledger::Debts::settle_lanes`].
+pub(super) async fn settle_lanes(
+    ledger: &PostgresLedger,
+    settled: &[Settled],
+    attempts: &[Attempt],
+) -> Result<Vec<LaneId>> {
     let mut tx = ledger.write().await?;
-    let held = sqlx::query_scalar!(
-        "SELECT id FROM lane WHERE id = $1 AND token = $2 AND leased FOR UPDATE",
-        settled.lane.0,
-        settled.token.0
-    );
-    if held.fetch_optional(&mut *tx).await.map_err(failed)?.is_none() {
-        return Err(LedgerError::LeaseLost);
-    }
-    if !settled.debts.is_empty() {
-        settle_debts(&mut tx, settled).await?;
-    }
-    sqlx::query!("UPDATE debt SET state = 'owed' WHERE lane = $1 AND state = 'sending'", settled.lane.0)
-        .execute(&mut *tx)
-        .await
-        .map_err(failed)?;
-    let next_at = sqlx::query_scalar!(
-        "UPDATE lane SET leased = false,
-            next_at = CASE WHEN EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.state = 'owed') THEN $2::bigint END
-         WHERE id = $1 RETURNING next_at",
-        settled.lane.0,
-        settled.next
+    let lanes: Vec<i64> = settled.iter().map(|one| one.lane.0).collect();
+    let tokens: Vec<i64> = settled.iter().map(|one| one.token.0).collect();
+    let held: HashSet<i64> = sqlx::query_scalar!(
+        "SELECT l.id FROM lane l JOIN unnest($1::bigint[], $2::bigint[]) AS s (lane, token) ON l.id = s.lane
+         WHERE l.token = s.token AND l.leased ORDER BY l.id FOR UPDATE OF l",
+        &lanes,
+        &tokens
     )
-    .fetch_one(&mut *tx)
+    .fetch_all(&mut *tx)
     .await
-    .map_err(failed)?;
+    .map_err(failed)?
+    .into_iter()
+    .collect();
+    let (held, lost): (Vec<&Settled>, Vec<&Settled>) = settled.iter().partition(|one| held.contains(&one.lane.0));
+    if !attempts.is_empty() {
+        insert_attempts(&mut tx, attempts).await?;
+    }
+    let next_at = if held.is_empty() { None } else { settle_held(&mut tx, &held).await? };
     commit(tx).await?;
     if let Some(next_at) = next_at {
         ledger.heads.due(next_at);
     }
+    Ok(lost.into_iter().map(|one| one.lane).collect())
+}
+
+/// Settles lanes that are held by their tokens; when the first of them is due again.
+async fn settle_held(conn: &mut PgConnection, held: &[&Settled]) -> Result<Option<Micros>> {
+    if held.iter().any(|one| !one.debts.is_empty()) {
+        settle_debts(conn, held).await?;
+    }
+    let lanes: Vec<i64> = held.iter().map(|one| one.lane.0).collect();
+    let next: Vec<i64> = held.iter().map(|one| one.next).collect();
+    sqlx::query!("UPDATE debt SET state = 'owed' WHERE lane = ANY($1) AND state = 'sending'", &lanes)
+        .execute(&mut *conn)
+        .await
+        .map_err(failed)?;
+    let due = sqlx::query_scalar!(
+        "UPDATE lane SET leased = false,
+            next_at = CASE WHEN EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.state = 'owed') THEN s.next END
+         FROM unnest($1::bigint[], $2::bigint[]) AS s (lane, next) WHERE lane.id = s.lane RETURNING lane.next_at",
+        &lanes,
+        &next
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(failed)?;
+    Ok(due.into_iter().flatten().min())
+}
+
+/// Attempts for debts of lanes, whose connections are known.
+async fn insert_attempts(conn: &mut PgConnection, attempts: &[Attempt]) -> Result<()> {
+    let connections: Vec<String> = attempts.iter().map(|a| a.connection.to_string()).collect();
+    let debts: Vec<Option<i64>> = attempts.iter().map(|a| a.debt).collect();
+    let ats: Vec<i64> = attempts.iter().map(|a| a.at).collect();
+    let took: Vec<i64> = attempts.iter().map(|a| a.took).collect();
+    let verdicts: Vec<String> = attempts.iter().map(|a| a.verdict.name().to_owned()).collect();
+    let causes: Vec<String> = attempts.iter().map(|a| a.cause.to_string()).collect();
+    let reasons: Vec<String> = attempts.iter().map(|a| a.reason.clone()).collect();
+    sqlx::query!(
+        "INSERT INTO attempt (connection, debt, load, at, took, verdict, cause, reason)
+         SELECT c.id, a.debt, NULL, a.at, a.took, a.verdict, a.cause, a.reason
+         FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[])
+            WITH ORDINALITY AS a (connection, debt, at, took, verdict, cause, reason, nth)
+         JOIN connection c ON c.name = a.connection ORDER BY a.nth",
+        &connections,
+        &debts as &[Option<i64>],
+        &ats,
+        &took,
+        &verdicts,
+        &causes,
+        &reasons,
+    )
+    .execute(conn)
+    .await
+    .map_err(failed)?;
     Ok(())
 }
 
-/// Only debts of this claim, in the generation that was claimed: what is being sent is never planned anew.
-async fn settle_debts(conn: &mut PgConnection, settled: &Settled) -> Result<()> {
-    let debts: Vec<i64> = settled.debts.iter().map(|s| s.debt).collect();
-    let generations: Vec<i64> = settled.debts.iter().map(|s| s.generation).collect();
-    let states: Vec<String> = settled.debts.iter().map(|s| s.state.name().to_owned()).collect();
-    let fixers: Vec<Option<String>> = settled.debts.iter().map(|s| s.fixer.map(|f| f.name().to_owned())).collect();
-    let reasons: Vec<String> = settled.debts.iter().map(|s| s.reason.clone()).collect();
-    let paid: Vec<bool> = settled.debts.iter().map(|s| s.state.paid()).collect();
+/// Only debts of their claim, in the generation that was claimed: what is being sent is never planned anew.
+async fn settle_debts(conn: &mut PgConnection, held: &[&Settled]) -> Result<()> {
+    let each = || held.iter().flat_map(|one| one.debts.iter().map(move |s| (one, s)));
+    let debts: Vec<i64> = each().map(|(_, s)| s.debt).collect();
+    let lanes: Vec<i64> = each().map(|(one, _)| one.lane.0).collect();
+    let ats: Vec<i64> = each().map(|(one, _)| one.at).collect();
+    let generations: Vec<i64> = each().map(|(_, s)| s.generation).collect();
+    let states: Vec<String> = each().map(|(_, s)| s.state.name().to_owned()).collect();
+    let fixers: Vec<Option<String>> = each().map(|(_, s)| s.fixer.map(|f| f.name().to_owned())).collect();
+    let reasons: Vec<String> = each().map(|(_, s)| s.reason.clone()).collect();
+    let paid: Vec<bool> = each().map(|(_, s)| s.state.paid()).collect();
+    // Whoever marks debts dirty does not ask for their lanes.
+    sqlx::query_scalar!(
+        "SELECT count(*) FROM (SELECT d.id FROM debt d WHERE d.id = ANY($1) ORDER BY d.id FOR UPDATE) locked",
+        &debts
+    )
+    .fetch_one(&mut *conn)
+    .await
+    .map_err(failed)?;
     sqlx::query!(
         "UPDATE debt SET state = s.state, attempts = attempts + 1, fixer = s.fixer, reason = s.reason,
             unsure = CASE WHEN s.state = 'uncertain' THEN true WHEN s.paid THEN false ELSE unsure END,
-            sent_at = CASE WHEN s.paid THEN $3 ELSE sent_at END,
+            sent_at = CASE WHEN s.paid THEN s.at ELSE sent_at END,
             sent_digest = CASE WHEN NOT s.paid THEN sent_digest WHEN wanted = 'present' THEN wanted_digest END,
             sent_content = CASE WHEN s.paid THEN wanted_content ELSE sent_content END,
-            confirmed_at = CASE WHEN s.state = 'confirmed' THEN $3 ELSE confirmed_at END,
+            confirmed_at = CASE WHEN s.state = 'confirmed' THEN s.at ELSE confirmed_at END,
             confirmed_digest = CASE WHEN s.state <> 'confirmed' THEN confirmed_digest
                 WHEN wanted = 'present' THEN wanted_digest END,
             confirmed_content = CASE WHEN s.state = 'confirmed' THEN wanted_content ELSE confirmed_content END
-        FROM unnest($1::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::boolean[])
-            AS s (debt, generation, state, fixer, reason, paid)
-        WHERE debt.id = s.debt AND debt.generation = s.generation AND debt.lane = $2
+        FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[],
+            $8::boolean[]) AS s (debt, lane, at, generation, state, fixer, reason, paid)
+        WHERE debt.id = s.debt AND debt.generation = s.generation AND debt.lane = s.lane
             AND (debt.state = 'sending' OR (debt.state = 'owed' AND s.state = 'waiting'))",
         &debts,
-        settled.lane.0,
-        settled.at,
+        &lanes,
+        &ats,
         &generations,
         &states,
         &fixers as &[Option<String>],

@@ -174,16 +174,23 @@ impl Debts for PostgresLedger {
         again!(keep::replan(self, target, tenant))
     }
 
-    async fn claim(&self, connection: &str, now: Micros, until: Micros, limit: u32) -> Result<Option<Claim>> {
-        again!(claims::claim(self, connection, now, until, limit))
+    async fn claim_lanes(
+        &self,
+        connection: &str,
+        now: Micros,
+        until: Micros,
+        lanes: u32,
+        limit: u32,
+    ) -> Result<Vec<Claim>> {
+        again!(claims::claim_lanes(self, connection, now, until, lanes, limit))
     }
 
     async fn renew(&self, lane: LaneId, token: LeaseToken, until: Micros) -> Result<()> {
         again!(claims::renew(self, lane, token, until))
     }
 
-    async fn settle(&self, settled: &Settled) -> Result<()> {
-        again!(claims::settle(self, settled))
+    async fn settle_lanes(&self, settled: &[Settled], attempts: &[Attempt]) -> Result<Vec<LaneId>> {
+        again!(claims::settle_lanes(self, settled, attempts))
     }
 
     async fn reap(&self, now: Micros) -> Result<u64> {

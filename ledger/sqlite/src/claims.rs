@@ -2,17 +2,19 @@
 
 use super::plans::drop_unused;
 use super::rows::{Cells, list, numbers};
-use super::{SqliteLedger, commit, failed, loads, next};
+use super::{SqliteLedger, commit, debts::insert_attempt, failed, loads, next};
 use serde_json::json;
 use silta_adapter::record::State;
 use silta_ledger::stored::wanted_from_name;
 use silta_ledger::{
-    Claim, ClaimedDebt, LaneId, LeaseToken, LedgerError, LoadStatus, Micros, RecordId, Result, Settled, Settlement,
+    Attempt, Claim, ClaimedDebt, LaneId, LeaseToken, LedgerError, LoadStatus, Micros, RecordId, Result, Settled,
+    Settlement,
 };
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-pub(super) const NEXT_LANE: &str = "SELECT l.id FROM lane l
-    WHERE l.connection = (SELECT id FROM connection WHERE name = ?) AND l.next_at <= ? ORDER BY l.next_at, l.id LIMIT 1";
+pub(super) const NEXT_LANES: &str = "SELECT l.id FROM lane l
+    WHERE l.connection = (SELECT id FROM connection WHERE name = ?) AND l.next_at <= ? ORDER BY l.next_at, l.id LIMIT ?";
 
 pub(super) const HEADS: &str = "SELECT d.id, r.key, r.tenant, d.generation, d.wanted, r.state, d.wanted_digest,
         d.attempts, c.bytes
@@ -20,40 +22,53 @@ pub(super) const HEADS: &str = "SELECT d.id, r.key, r.tenant, d.generation, d.wa
         ON c.id = CASE d.wanted WHEN 'present' THEN d.wanted_content ELSE coalesce(d.sent_content, r.content) END
     WHERE d.lane = ? AND d.state = 'owed' ORDER BY d.turn, d.since, d.id LIMIT ?";
 
-/// See [`silta_ledger::Debts::claim`].
-pub(super) async fn claim(
+/// See [`silta_ledger::Debts::claim_lanes`].
+pub(super) async fn claim_lanes(
     ledger: &SqliteLedger,
     connection: &str,
     now: Micros,
     until: Micros,
+    lanes: u32,
     limit: u32,
-) -> Result<Option<Claim>> {
+) -> Result<Vec<Claim>> {
     // Most of the time nothing is due: that is found out without the writer.
-    let due = sqlx::query(NEXT_LANE).bind(connection).bind(now);
+    let due = sqlx::query(NEXT_LANES).bind(connection).bind(now).bind(1);
     if due.fetch_optional(&mut *ledger.read().await?).await.map_err(failed)?.is_none() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let mut tx = ledger.write().await?;
-    let lane: Option<i64> =
-        sqlx::query_scalar(NEXT_LANE).bind(connection).bind(now).fetch_optional(&mut *tx).await.map_err(failed)?;
-    let Some(lane) = lane else { return Ok(None) };
-    let rows = sqlx::query(HEADS).bind(lane).bind(limit).fetch_all(&mut *tx).await.map_err(failed)?;
+    let due: Vec<i64> = sqlx::query_scalar(NEXT_LANES)
+        .bind(connection)
+        .bind(now)
+        .bind(lanes)
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(failed)?;
+    let mut claims = Vec::with_capacity(due.len());
+    for lane in due {
+        claims.push(take(&mut tx, lane, until, limit).await?);
+    }
+    commit(tx).await?;
+    Ok(claims)
+}
+
+async fn take(conn: &mut SqliteConnection, lane: i64, until: Micros, limit: u32) -> Result<Claim> {
+    let rows = sqlx::query(HEADS).bind(lane).bind(limit).fetch_all(&mut *conn).await.map_err(failed)?;
     let debts: Vec<ClaimedDebt> = rows.iter().map(claimed).collect::<Result<_>>()?;
     sqlx::query("UPDATE debt SET state = 'sending' WHERE id IN (SELECT value FROM json_each(?))")
         .bind(numbers(debts.iter().map(|d| d.id)))
-        .execute(&mut *tx)
+        .execute(&mut *conn)
         .await
         .map_err(failed)?;
-    let token = next(&mut tx, 0).await?.tick;
+    let token = next(conn, 0).await?.tick;
     sqlx::query("UPDATE lane SET next_at = NULL, token = ?, leased_until = ? WHERE id = ?")
         .bind(token)
         .bind(until)
         .bind(lane)
-        .execute(&mut *tx)
+        .execute(conn)
         .await
         .map_err(failed)?;
-    commit(tx).await?;
-    Ok(Some(Claim { lane: LaneId(lane), token: LeaseToken(token), debts }))
+    Ok(Claim { lane: LaneId(lane), token: LeaseToken(token), debts })
 }
 
 fn claimed(row: &SqliteRow) -> Result<ClaimedDebt> {
@@ -97,9 +112,34 @@ pub(super) const SETTLE: &str = "UPDATE debt SET state = s.value ->> 2, attempts
     FROM json_each(?1) s WHERE debt.id = s.value ->> 0 AND generation = s.value ->> 1
         AND +lane = ?2 AND (+state = 'sending' OR (+state = 'owed' AND s.value ->> 2 = 'waiting'))";
 
-/// See [`silta_ledger::Debts::settle`].
-pub(super) async fn settle(ledger: &SqliteLedger, settled: &Settled) -> Result<()> {
+/// See [`silta_ledger::Debts::settle_lanes`].
+pub(super) async fn settle_lanes(
+    ledger: &SqliteLedger,
+    settled: &[Settled],
+    attempts: &[Attempt],
+) -> Result<Vec<LaneId>> {
     let mut tx = ledger.write().await?;
+    for attempt in attempts {
+        insert_attempt(&mut tx, attempt).await?;
+    }
+    let mut lost = Vec::new();
+    for one in settled {
+        if !settle(&mut tx, one).await? {
+            lost.push(one.lane);
+        }
+    }
+    commit(tx).await?;
+    Ok(lost)
+}
+
+/// False if the lane is not held by this token.
+async fn settle(conn: &mut SqliteConnection, settled: &Settled) -> Result<bool> {
+    let held = sqlx::query("SELECT 1 FROM lane WHERE id = ? AND token = ? AND leased_until IS NOT NULL")
+        .bind(settled.lane.0)
+        .bind(settled.token.0);
+    if held.fetch_optional(&mut *conn).await.map_err(failed)?.is_none() {
+        return Ok(false);
+    }
     let row = |s: &Settlement| {
         let fixer = s.fixer.map(|fixer| fixer.name());
         json!([s.debt, s.generation, s.state.name(), fixer, s.reason, i64::from(s.state.paid())]).to_string()
@@ -109,31 +149,27 @@ pub(super) async fn settle(ledger: &SqliteLedger, settled: &Settled) -> Result<(
             .bind(list(settled.debts.iter().map(row)))
             .bind(settled.lane.0)
             .bind(settled.at)
-            .execute(&mut *tx)
+            .execute(&mut *conn)
             .await
             .map_err(failed)?;
-        drop_unused(&mut tx, &numbers(settled.debts.iter().map(|s| s.debt))).await?;
+        drop_unused(&mut *conn, &numbers(settled.debts.iter().map(|s| s.debt))).await?;
     }
     sqlx::query("UPDATE debt SET state = 'owed' WHERE lane = ? AND state = 'sending'")
         .bind(settled.lane.0)
-        .execute(&mut *tx)
+        .execute(&mut *conn)
         .await
         .map_err(failed)?;
-    let freed = sqlx::query(
+    sqlx::query(
         "UPDATE lane SET leased_until = NULL,
             next_at = iif(EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.state = 'owed'), ?, NULL)
-         WHERE id = ? AND token = ? AND leased_until IS NOT NULL",
+         WHERE id = ?",
     )
     .bind(settled.next)
     .bind(settled.lane.0)
-    .bind(settled.token.0)
-    .execute(&mut *tx)
+    .execute(conn)
     .await
     .map_err(failed)?;
-    match freed.rows_affected() {
-        0 => Err(LedgerError::LeaseLost),
-        _ => commit(tx).await,
-    }
+    Ok(true)
 }
 
 /// See [`silta_ledger::Debts::try_again`].

@@ -12,6 +12,7 @@ use silta_ledger::{
     LaneId, LearnerId, LeaseToken, Load, LoadStatus, ManifestEntry, Micros, NewLoad, Observation, Outcome, Plan, Raise,
     RecordId, Result, Settled, Shrinkage, Wanted,
 };
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 macro_rules! select_debts {
@@ -140,6 +141,26 @@ fn holding(row: &SqliteRow) -> Result<Holding> {
     })
 }
 
+/// Notes an attempt.
+pub(super) async fn insert_attempt(conn: &mut SqliteConnection, attempt: &Attempt) -> Result<()> {
+    let connection = connection_id(conn, &attempt.connection).await?;
+    sqlx::query(
+        "INSERT INTO attempt (connection, debt, load, at, took, verdict, cause, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(connection)
+    .bind(attempt.debt)
+    .bind(attempt.load)
+    .bind(attempt.at)
+    .bind(attempt.took)
+    .bind(attempt.verdict.name())
+    .bind(&*attempt.cause)
+    .bind(&attempt.reason)
+    .execute(conn)
+    .await
+    .map_err(failed)?;
+    Ok(())
+}
+
 fn attempt(row: &SqliteRow) -> Result<Attempt> {
     let cells = Cells::new("attempt", row);
     Ok(Attempt {
@@ -169,16 +190,23 @@ impl Debts for SqliteLedger {
         keep::replan(self, target, tenant).await
     }
 
-    async fn claim(&self, connection: &str, now: Micros, until: Micros, limit: u32) -> Result<Option<Claim>> {
-        claims::claim(self, connection, now, until, limit).await
+    async fn claim_lanes(
+        &self,
+        connection: &str,
+        now: Micros,
+        until: Micros,
+        lanes: u32,
+        limit: u32,
+    ) -> Result<Vec<Claim>> {
+        claims::claim_lanes(self, connection, now, until, lanes, limit).await
     }
 
     async fn renew(&self, lane: LaneId, token: LeaseToken, until: Micros) -> Result<()> {
         claims::renew(self, lane, token, until).await
     }
 
-    async fn settle(&self, settled: &Settled) -> Result<()> {
-        claims::settle(self, settled).await
+    async fn settle_lanes(&self, settled: &[Settled], attempts: &[Attempt]) -> Result<Vec<LaneId>> {
+        claims::settle_lanes(self, settled, attempts).await
     }
 
     async fn reap(&self, now: Micros) -> Result<u64> {
@@ -261,22 +289,7 @@ impl Debts for SqliteLedger {
 
     async fn attempted(&self, attempt: &Attempt) -> Result<()> {
         let mut tx = self.write().await?;
-        let connection = connection_id(&mut tx, &attempt.connection).await?;
-        sqlx::query(
-            "INSERT INTO attempt (connection, debt, load, at, took, verdict, cause, reason)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(connection)
-        .bind(attempt.debt)
-        .bind(attempt.load)
-        .bind(attempt.at)
-        .bind(attempt.took)
-        .bind(attempt.verdict.name())
-        .bind(&*attempt.cause)
-        .bind(&attempt.reason)
-        .execute(&mut *tx)
-        .await
-        .map_err(failed)?;
+        insert_attempt(&mut tx, attempt).await?;
         commit(tx).await
     }
 

@@ -279,7 +279,7 @@ async fn hot_queries_use_indexes() {
         debts::OF_CONNECTION,
         debts::HOLDINGS,
         debts::HOLDINGS_AFTER,
-        claims::NEXT_LANE,
+        claims::NEXT_LANES,
         claims::HEADS,
         loads::MANIFEST,
         findings::OF,

@@ -306,8 +306,16 @@ impl Debts for MemoryLedger {
         Ok(records.len() as u64)
     }
 
-    async fn claim(&self, connection: &str, now: Micros, until: Micros, limit: u32) -> Result<Option<Claim>> {
-        Ok(self.rows().claim(connection, now, until, limit))
+    async fn claim_lanes(
+        &self,
+        connection: &str,
+        now: Micros,
+        until: Micros,
+        lanes: u32,
+        limit: u32,
+    ) -> Result<Vec<Claim>> {
+        let mut rows = self.rows();
+        Ok((0..lanes).map_while(|_| rows.claim(connection, now, until, limit)).collect())
     }
 
     async fn renew(&self, lane: LaneId, token: LeaseToken, until: Micros) -> Result<()> {
@@ -315,8 +323,10 @@ impl Debts for MemoryLedger {
         Ok(())
     }
 
-    async fn settle(&self, settled: &Settled) -> Result<()> {
-        self.rows().settle(settled)
+    async fn settle_lanes(&self, settled: &[Settled], attempts: &[Attempt]) -> Result<Vec<LaneId>> {
+        let mut rows = self.rows();
+        rows.attempts.extend_from_slice(attempts);
+        Ok(settled.iter().filter(|one| rows.settle(one).is_err()).map(|one| one.lane).collect())
     }
 
     async fn try_again(&self, connection: &str, now: Micros) -> Result<u64> {

@@ -33,6 +33,7 @@ impl Rows {
         }
     }
 
+    /// Claims the lane due longest.
     pub(super) fn claim(&mut self, connection: &str, now: Micros, until: Micros, limit: u32) -> Option<Claim> {
         let free = self.lanes.iter().filter(|(_, lane)| lane.key.0 == connection && lane.lease.is_none());
         let (_, id) = free.filter_map(|(id, lane)| Some((lane.due.filter(|due| *due <= now)?, *id))).min()?;
