@@ -72,14 +72,8 @@ pub async fn watch(gateway: Arc<Gateway>, stop: CancellationToken) {
     let pause = crate::delivery::run::poll(&gateway);
     while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
         for connection in &gateway.connections {
-            let name = &connection.config.name;
-            let looked = gateway.on_duty(&format!("alerts:{name}"), look(&gateway, connection, &http)).await;
-            match looked.map_err(DeliveryError::from) {
-                Ok(None | Some(Ok(()))) => {}
-                Ok(Some(Err(e))) | Err(e) => {
-                    tracing::error!(connection = %name, error = %e, "alerts could not be looked at");
-                }
-            }
+            let duty = format!("alerts:{}", connection.config.name);
+            gateway.in_turn(&duty, look(&gateway, connection, &http)).await;
         }
     }
 }

@@ -1,13 +1,9 @@
 //! Lanes: claimed, renewed, settled, reaped.
 
 use super::plans::{drop_unused, lock_debts};
-use super::rows::row;
 use super::{PostgresLedger, commit, failed, loads};
-use silta_adapter::record::State;
-use silta_ledger::stored::wanted_from_name;
-use silta_ledger::{
-    Claim, ClaimedDebt, LaneId, LeaseToken, LedgerError, LoadStatus, Micros, RecordId, Result, Settled,
-};
+use silta_ledger::rows::ClaimedRow;
+use silta_ledger::{Claim, ClaimedDebt, LaneId, LeaseToken, LedgerError, LoadStatus, Micros, Result, Settled};
 use sqlx::PgConnection;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -110,42 +106,24 @@ async fn take(
     .map_err(failed)
 }
 
+/// Of what must be absent the content is what was last accepted, as long as it is there.
 async fn first_debts(conn: &mut PgConnection, lane: i64, limit: u32) -> Result<Vec<ClaimedDebt>> {
-    let mut rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        ClaimedRow,
         r#"WITH head AS (
-            SELECT d.id FROM debt d WHERE d.lane = $1 AND d.state = 'owed'
+            SELECT d.id FROM debt d WHERE d.lane = $1 AND d.queued AND d.state = 'owed'
             ORDER BY d.turn, d.since, d.id LIMIT $2 FOR UPDATE),
         claimed AS (UPDATE debt SET state = 'sending' FROM head WHERE debt.id = head.id RETURNING debt.*)
-        SELECT d.id AS "id!", d.turn AS "turn!", d.since AS "since!", d.generation AS "generation!",
-            d.attempts AS "attempts!", d.wanted, d.wanted_digest, r.key, r.tenant, r.state, c.bytes AS "bytes?"
-        FROM claimed d JOIN record r ON r.id = d.record LEFT JOIN content c
-            ON c.id = CASE d.wanted WHEN 'present' THEN d.wanted_content ELSE coalesce(d.sent_content, r.content) END"#,
+        SELECT d.id AS "id!", d.generation AS "generation!", d.attempts AS "attempts!", d.wanted, d.wanted_digest, r.key,
+            r.tenant, r.state,
+            CASE d.wanted WHEN 'present' THEN w.bytes ELSE coalesce(s.bytes, c.bytes) END AS "bytes?"
+        FROM claimed d JOIN record r ON r.id = d.record LEFT JOIN content w ON w.id = d.wanted_content
+            LEFT JOIN content s ON s.id = d.sent_content LEFT JOIN content c ON c.id = r.content
+        ORDER BY d.turn, d.since, d.id"#,
         lane,
         i64::from(limit)
-    )
-    .fetch_all(conn)
-    .await
-    .map_err(failed)?;
-    rows.sort_unstable_by_key(|d| (d.turn, d.since, d.id));
-    let claimed = rows.into_iter().map(|found| {
-        let at = row("debt", found.id);
-        Ok(ClaimedDebt {
-            id: found.id,
-            item: RecordId(at.bytes("key", &found.key)?),
-            tenant: found.tenant.into(),
-            generation: found.generation,
-            wanted: at
-                .opt_named("wanted", found.wanted.as_deref(), wanted_from_name)?
-                .ok_or_else(|| at.bad("wanted"))?,
-            record_state: at.named("state", &found.state, State::from_name)?,
-            digest: at
-                .opt_digest("wanted_digest", found.wanted_digest.as_deref())?
-                .ok_or_else(|| at.bad("wanted_digest"))?,
-            content: found.bytes,
-            attempts: found.attempts,
-        })
-    });
-    claimed.collect()
+    );
+    rows.fetch_all(conn).await.map_err(failed)?.into_iter().map(ClaimedRow::read).collect()
 }
 
 /// See [`silta_ledger::Debts::renew`].
@@ -176,13 +154,13 @@ pub(super) async fn settle(ledger: &PostgresLedger, settled: &Settled) -> Result
     if !settled.debts.is_empty() {
         settle_debts(&mut tx, settled).await?;
     }
-    sqlx::query!("UPDATE debt SET state = 'owed' WHERE lane = $1 AND state = 'sending'", settled.lane.0)
+    sqlx::query!("UPDATE debt SET state = 'owed' WHERE lane = $1 AND queued AND state = 'sending'", settled.lane.0)
         .execute(&mut *tx)
         .await
         .map_err(failed)?;
     let next_at = sqlx::query_scalar!(
         "UPDATE lane SET leased = false,
-            next_at = CASE WHEN EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.state = 'owed') THEN $2::bigint END
+            next_at = CASE WHEN EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.queued AND d.state = 'owed') THEN $2::bigint END
          WHERE id = $1 RETURNING next_at",
         settled.lane.0,
         settled.next
@@ -238,7 +216,7 @@ async fn settle_debts(conn: &mut PgConnection, settled: &Settled) -> Result<()> 
 pub(super) async fn try_again(ledger: &PostgresLedger, connection: &str, now: Micros) -> Result<u64> {
     let mut tx = ledger.write().await?;
     let found = sqlx::query_scalar!(
-        "SELECT id FROM debt WHERE connection = (SELECT id FROM connection WHERE name = $1) AND state = 'uncertain'",
+        "SELECT id FROM debt WHERE connection = (SELECT id FROM connection WHERE name = $1) AND phase = 'uncertain'",
         connection
     )
     .fetch_all(&mut *tx)
@@ -275,7 +253,7 @@ pub(super) async fn reap(ledger: &PostgresLedger, now: Micros) -> Result<u64> {
     sqlx::query!(
         "INSERT INTO attempt (connection, debt, load, at, took, verdict, cause, reason)
          SELECT lane.connection, d.id, NULL, $2, 0, 'uncertain', 'lease', 'the lease ran out'
-         FROM debt d JOIN lane ON lane.id = d.lane WHERE d.state = 'sending' AND d.lane = ANY($1) ORDER BY d.id",
+         FROM debt d JOIN lane ON lane.id = d.lane WHERE d.queued AND d.state = 'sending' AND d.lane = ANY($1) ORDER BY d.id",
         &lanes,
         now
     )
@@ -285,7 +263,7 @@ pub(super) async fn reap(ledger: &PostgresLedger, now: Micros) -> Result<u64> {
     sqlx::query!(
         "UPDATE debt SET state = 'uncertain', unsure = true, attempts = attempts + 1, reason = 'the lease ran out',
             fixer = NULL
-         WHERE state = 'sending' AND lane = ANY($1)",
+         WHERE queued AND state = 'sending' AND lane = ANY($1)",
         &lanes
     )
     .execute(&mut *tx)
@@ -305,7 +283,7 @@ pub(super) async fn reap(ledger: &PostgresLedger, now: Micros) -> Result<u64> {
     }
     sqlx::query!(
         "UPDATE lane SET leased = false,
-            next_at = CASE WHEN EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.state = 'owed') THEN $2::bigint END
+            next_at = CASE WHEN EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.queued AND d.state = 'owed') THEN $2::bigint END
          WHERE id = ANY($1)",
         &lanes,
         now

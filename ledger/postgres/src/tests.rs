@@ -88,6 +88,15 @@ fn sent(claim: &silta_ledger::Claim, at: i64) -> Settled {
     Settled { lane: claim.lane, token: claim.token, at, next: at, debts: debts.collect() }
 }
 
+#[test]
+fn migrations_of_one_thousand_only_add() {
+    let later = super::MIGRATIONS.iter().filter(|migration| migration.version % 1_000 > 1);
+    for migration in later {
+        let taken = silta_ledger::stored::takes_away(migration.sql.as_str());
+        assert!(taken.is_empty(), "{}: {taken:?}", migration.description);
+    }
+}
+
 #[tokio::test]
 async fn migrations_are_told_and_run_once_by_many() {
     let database = Database::blank().await;
@@ -308,4 +317,72 @@ async fn a_bell_is_heard_by_every_process() {
         assert_eq!(bell.heard().await.expect("heard").as_deref(), Some("store"));
         assert_eq!(bell.heard().await.expect("heard").as_deref(), Some("mirror"));
     }
+}
+
+/// Claiming a debt, trying it and giving it back changes no index, whatever else holds on to the rows before.
+#[tokio::test]
+async fn what_is_tried_again_stays_in_its_page() {
+    const DEBTS: u32 = 40;
+    const TRIES: i64 = 10;
+    let database = Database::new().await;
+    let ledger = database.ledger().await;
+    ledger.keep(&batch("kaarna", (0..DEBTS).map(|n| record(n, 1)).collect())).await.expect("kept");
+    plan_all(&ledger).await;
+    let before = updates(&database, ledger).await;
+    let ledger = database.ledger().await;
+    for _ in 0..TRIES {
+        let mut claims = Vec::new();
+        while let Some(claim) = ledger.claim("store", 1, 9, 9).await.expect("asked") {
+            claims.push(claim);
+        }
+        for claim in claims {
+            let again = |settlement: Settlement| Settlement { state: DebtState::Owed, ..settlement };
+            let settled = sent(&claim, 1);
+            let debts = settled.debts.iter().cloned().map(again).collect();
+            ledger.settle(&Settled { debts, ..settled }).await.expect("settled");
+        }
+    }
+    let after = updates(&database, ledger).await;
+    let (all, in_place) = (after.0 - before.0, after.1 - before.1);
+    assert!(all >= i64::from(DEBTS) * TRIES * 2, "{all}");
+    assert!(in_place * 10 >= all * 9, "{in_place} of {all} updates changed no index");
+}
+
+/// Updates of debts so far, and how many of them changed no index. A connection tells what it did when it ends.
+async fn updates(database: &Database, ledger: PostgresLedger) -> (i64, i64) {
+    ledger.close().await;
+    let again = database.ledger().await;
+    sqlx::query_as("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'debt'")
+        .fetch_one(&again.pool)
+        .await
+        .expect("counted")
+}
+
+/// A page of one tenant's changes costs a page, however much others change.
+#[tokio::test]
+async fn the_feed_of_a_tenant_reads_no_others_changes() {
+    const OTHERS: u32 = 4_000;
+    let database = Database::new().await;
+    let ledger = database.ledger().await;
+    ledger.keep(&batch("kaarna", (0..5).map(|n| record(n, 1)).collect())).await.expect("kept");
+    ledger.keep(&batch("niitty", (100..100 + OTHERS).map(|n| record(n, 1)).collect())).await.expect("kept");
+    ledger.keep(&batch("kaarna", (10_000..10_005).map(|n| record(n, 1)).collect())).await.expect("kept");
+    sqlx::raw_sql("ANALYZE").execute(&ledger.pool).await.expect("analysed");
+    let own = ledger.feed(&["kaarna".into(), "kaarna".into()], &[], 0, 8).await.expect("feed");
+    assert_eq!(own.len(), 8, "a tenant named twice is one");
+    let statement = include_str!("records.rs").split("let rows = match tenants").nth(1).expect("the statement");
+    let from = statement.split("_ => {").nth(1).and_then(|text| text.split('"').nth(1)).expect("its text");
+    let explain = format!("EXPLAIN (ANALYZE, FORMAT TEXT) SELECT v.position {from}")
+        .replace("$1::text[]", "ARRAY['kaarna']")
+        .replace("$2", "0")
+        .replace("$3::smallint[]", "ARRAY[]::smallint[]")
+        .replace("$3", "ARRAY[]::smallint[]")
+        .replace("$4", "8");
+    let plan: Vec<String> =
+        sqlx::query_scalar(AssertSqlSafe(explain)).fetch_all(&ledger.pool).await.expect("explained");
+    let rows =
+        |line: &String| line.split("actual time=").nth(1)?.split("rows=").nth(1)?.split(' ').next()?.parse().ok();
+    let most: f64 = plan.iter().filter_map(rows).fold(0.0, f64::max);
+    let removed = plan.iter().any(|line| line.contains("Rows Removed"));
+    assert!(most <= 10.0 && !removed, "{}", plan.join("\n"));
 }

@@ -1,24 +1,43 @@
 //! Lanes: claimed, renewed, settled, reaped.
 
 use super::plans::drop_unused;
-use super::rows::{Cells, list, numbers};
+use super::rows::{list, numbers};
 use super::{SqliteLedger, commit, failed, loads, next};
 use serde_json::json;
-use silta_adapter::record::State;
-use silta_ledger::stored::wanted_from_name;
+use silta_ledger::rows::ClaimedRow;
 use silta_ledger::{
-    Claim, ClaimedDebt, LaneId, LeaseToken, LedgerError, LoadStatus, Micros, RecordId, Result, Settled, Settlement,
+    Claim, ClaimedDebt, LaneId, LeaseToken, LedgerError, LoadStatus, Micros, Result, Settled, Settlement,
 };
-use sqlx::sqlite::SqliteRow;
+use sqlx::SqliteConnection;
 
-pub(super) const NEXT_LANE: &str = "SELECT l.id FROM lane l
-    WHERE l.connection = (SELECT id FROM connection WHERE name = ?) AND l.next_at <= ? ORDER BY l.next_at, l.id LIMIT 1";
+/// The lane of a connection that is due longest.
+async fn next_lane(conn: &mut SqliteConnection, connection: &str, now: Micros) -> Result<Option<i64>> {
+    sqlx::query_scalar!(
+        r#"SELECT l.id AS "id!" FROM lane l WHERE l.connection = (SELECT id FROM connection WHERE name = ?)
+            AND l.next_at <= ? ORDER BY l.next_at, l.id LIMIT 1"#,
+        connection,
+        now
+    )
+    .fetch_optional(conn)
+    .await
+    .map_err(failed)
+}
 
-pub(super) const HEADS: &str = "SELECT d.id, r.key, r.tenant, d.generation, d.wanted, r.state, d.wanted_digest,
-        d.attempts, c.bytes
-    FROM debt d CROSS JOIN record r ON r.id = d.record LEFT JOIN content c
-        ON c.id = CASE d.wanted WHEN 'present' THEN d.wanted_content ELSE coalesce(d.sent_content, r.content) END
-    WHERE d.lane = ? AND d.state = 'owed' ORDER BY d.turn, d.since, d.id LIMIT ?";
+/// Of what must be absent the content is what was last accepted, as long as it is there.
+async fn heads(conn: &mut SqliteConnection, lane: i64, limit: u32) -> Result<Vec<ClaimedDebt>> {
+    let rows = sqlx::query_as!(
+        ClaimedRow,
+        r#"SELECT d.id AS "id!", r.key AS "key!", r.tenant AS "tenant!", d.generation AS "generation!", d.wanted,
+            r.state AS "state!", d.wanted_digest, d.attempts AS "attempts!",
+            CASE d.wanted WHEN 'present' THEN w.bytes ELSE coalesce(s.bytes, c.bytes) END AS "bytes?: Vec<u8>"
+        FROM debt d CROSS JOIN record r ON r.id = d.record LEFT JOIN content w ON w.id = d.wanted_content
+            LEFT JOIN content s ON s.id = d.sent_content LEFT JOIN content c ON c.id = r.content
+        WHERE d.lane = ? AND d.state = 'owed' ORDER BY d.turn, d.since, d.id LIMIT ?"#,
+        lane,
+        limit
+    );
+    rows.fetch_all(conn).await.map_err(failed)?.into_iter().map(ClaimedRow::read).collect()
+}
 
 /// See [`silta_ledger::Debts::claim`].
 pub(super) async fn claim(
@@ -29,26 +48,21 @@ pub(super) async fn claim(
     limit: u32,
 ) -> Result<Option<Claim>> {
     // Most of the time nothing is due: that is found out without the writer.
-    let due = sqlx::query(NEXT_LANE).bind(connection).bind(now);
-    if due.fetch_optional(&mut *ledger.read().await?).await.map_err(failed)?.is_none() {
+    if next_lane(&mut *ledger.read().await?, connection, now).await?.is_none() {
         return Ok(None);
     }
     let mut tx = ledger.write().await?;
-    let lane: Option<i64> =
-        sqlx::query_scalar(NEXT_LANE).bind(connection).bind(now).fetch_optional(&mut *tx).await.map_err(failed)?;
-    let Some(lane) = lane else { return Ok(None) };
-    let rows = sqlx::query(HEADS).bind(lane).bind(limit).fetch_all(&mut *tx).await.map_err(failed)?;
-    let debts: Vec<ClaimedDebt> = rows.iter().map(claimed).collect::<Result<_>>()?;
-    sqlx::query("UPDATE debt SET state = 'sending' WHERE id IN (SELECT value FROM json_each(?))")
-        .bind(numbers(debts.iter().map(|d| d.id)))
-        .execute(&mut *tx)
-        .await
-        .map_err(failed)?;
+    let Some(lane) = next_lane(&mut tx, connection, now).await? else { return Ok(None) };
+    let debts = heads(&mut tx, lane, limit).await?;
+    sqlx::query!(
+        "UPDATE debt SET state = 'sending' WHERE id IN (SELECT value FROM json_each(?))",
+        numbers(debts.iter().map(|d| d.id))
+    )
+    .execute(&mut *tx)
+    .await
+    .map_err(failed)?;
     let token = next(&mut tx, 0).await?.tick;
-    sqlx::query("UPDATE lane SET next_at = NULL, token = ?, leased_until = ? WHERE id = ?")
-        .bind(token)
-        .bind(until)
-        .bind(lane)
+    sqlx::query!("UPDATE lane SET next_at = NULL, token = ?, leased_until = ? WHERE id = ?", token, until, lane)
         .execute(&mut *tx)
         .await
         .map_err(failed)?;
@@ -56,35 +70,33 @@ pub(super) async fn claim(
     Ok(Some(Claim { lane: LaneId(lane), token: LeaseToken(token), debts }))
 }
 
-fn claimed(row: &SqliteRow) -> Result<ClaimedDebt> {
-    let cells = Cells::new("debt", row);
-    Ok(ClaimedDebt {
-        id: cells.get("id")?,
-        item: RecordId(cells.bytes("key")?),
-        tenant: cells.text("tenant")?,
-        generation: cells.get("generation")?,
-        wanted: cells.named("wanted", wanted_from_name)?,
-        record_state: cells.named("state", State::from_name)?,
-        digest: cells.digest("wanted_digest")?,
-        content: cells.get("bytes")?,
-        attempts: cells.get("attempts")?,
-    })
-}
-
 /// See [`silta_ledger::Debts::renew`].
 pub(super) async fn renew(ledger: &SqliteLedger, lane: LaneId, token: LeaseToken, until: Micros) -> Result<()> {
     let mut tx = ledger.write().await?;
-    let sql = "UPDATE lane SET leased_until = ? WHERE id = ? AND token = ? AND leased_until IS NOT NULL";
-    let query = sqlx::query(sql).bind(until).bind(lane.0).bind(token.0);
+    let query = sqlx::query!(
+        "UPDATE lane SET leased_until = ? WHERE id = ? AND token = ? AND leased_until IS NOT NULL",
+        until,
+        lane.0,
+        token.0
+    );
     match query.execute(&mut *tx).await.map_err(failed)?.rows_affected() {
         0 => Err(LedgerError::LeaseLost),
         _ => commit(tx).await,
     }
 }
 
-/// Only debts of this claim, in the generation that was claimed: what is being sent is never planned anew.
-/// Each debt is found by its id (the `+` keeps the planner from walking the lane, which may hold all of a tenant).
-pub(super) const SETTLE: &str = "UPDATE debt SET state = s.value ->> 2, attempts = attempts + 1, fixer = s.value ->> 3,
+/// See [`silta_ledger::Debts::settle`].
+pub(super) async fn settle(ledger: &SqliteLedger, settled: &Settled) -> Result<()> {
+    let mut tx = ledger.write().await?;
+    let row = |s: &Settlement| {
+        let fixer = s.fixer.map(|fixer| fixer.name());
+        json!([s.debt, s.generation, s.state.name(), fixer, s.reason, i64::from(s.state.paid())]).to_string()
+    };
+    if !settled.debts.is_empty() {
+        // Only debts of this claim, in the generation that was claimed: what is being sent is never planned anew. Each is
+        // found by its id (the `+` keeps the planner from walking the lane, which may hold all of a tenant).
+        sqlx::query!(
+            "UPDATE debt SET state = s.value ->> 2, attempts = attempts + 1, fixer = s.value ->> 3,
         reason = s.value ->> 4,
         unsure = iif(s.value ->> 2 = 'uncertain', 1, iif(s.value ->> 5, 0, unsure)),
         sent_at = iif(s.value ->> 5, ?3, sent_at),
@@ -95,38 +107,28 @@ pub(super) const SETTLE: &str = "UPDATE debt SET state = s.value ->> 2, attempts
             iif(s.value ->> 2 = 'confirmed', iif(wanted = 'present', wanted_digest, NULL), confirmed_digest),
         confirmed_content = iif(s.value ->> 2 = 'confirmed', wanted_content, confirmed_content)
     FROM json_each(?1) s WHERE debt.id = s.value ->> 0 AND generation = s.value ->> 1
-        AND +lane = ?2 AND (+state = 'sending' OR (+state = 'owed' AND s.value ->> 2 = 'waiting'))";
-
-/// See [`silta_ledger::Debts::settle`].
-pub(super) async fn settle(ledger: &SqliteLedger, settled: &Settled) -> Result<()> {
-    let mut tx = ledger.write().await?;
-    let row = |s: &Settlement| {
-        let fixer = s.fixer.map(|fixer| fixer.name());
-        json!([s.debt, s.generation, s.state.name(), fixer, s.reason, i64::from(s.state.paid())]).to_string()
-    };
-    if !settled.debts.is_empty() {
-        sqlx::query(SETTLE)
-            .bind(list(settled.debts.iter().map(row)))
-            .bind(settled.lane.0)
-            .bind(settled.at)
-            .execute(&mut *tx)
-            .await
-            .map_err(failed)?;
-        drop_unused(&mut tx, &numbers(settled.debts.iter().map(|s| s.debt))).await?;
-    }
-    sqlx::query("UPDATE debt SET state = 'owed' WHERE lane = ? AND state = 'sending'")
-        .bind(settled.lane.0)
+        AND +lane = ?2 AND (+state = 'sending' OR (+state = 'owed' AND s.value ->> 2 = 'waiting'))",
+            list(settled.debts.iter().map(row)),
+            settled.lane.0,
+            settled.at
+        )
         .execute(&mut *tx)
         .await
         .map_err(failed)?;
-    let freed = sqlx::query(
+        drop_unused(&mut tx, &numbers(settled.debts.iter().map(|s| s.debt))).await?;
+    }
+    sqlx::query!("UPDATE debt SET state = 'owed' WHERE lane = ? AND state = 'sending'", settled.lane.0)
+        .execute(&mut *tx)
+        .await
+        .map_err(failed)?;
+    let freed = sqlx::query!(
         "UPDATE lane SET leased_until = NULL,
             next_at = iif(EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.state = 'owed'), ?, NULL)
          WHERE id = ? AND token = ? AND leased_until IS NOT NULL",
+        settled.next,
+        settled.lane.0,
+        settled.token.0
     )
-    .bind(settled.next)
-    .bind(settled.lane.0)
-    .bind(settled.token.0)
     .execute(&mut *tx)
     .await
     .map_err(failed)?;
@@ -139,23 +141,23 @@ pub(super) async fn settle(ledger: &SqliteLedger, settled: &Settled) -> Result<(
 /// See [`silta_ledger::Debts::try_again`].
 pub(super) async fn try_again(ledger: &SqliteLedger, connection: &str, now: Micros) -> Result<u64> {
     let mut tx = ledger.write().await?;
-    let owed = sqlx::query(
+    let owed = sqlx::query!(
         "UPDATE debt SET state = 'owed'
          WHERE connection = (SELECT id FROM connection WHERE name = ?) AND state = 'uncertain'",
+        connection
     )
-    .bind(connection)
     .execute(&mut *tx)
     .await
     .map_err(failed)?
     .rows_affected();
     if owed > 0 {
-        sqlx::query(
+        sqlx::query!(
             "UPDATE lane SET next_at = ?1
              WHERE connection = (SELECT id FROM connection WHERE name = ?2) AND next_at IS NULL
                 AND EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.state = 'owed')",
+            now,
+            connection
         )
-        .bind(now)
-        .bind(connection)
         .execute(&mut *tx)
         .await
         .map_err(failed)?;
@@ -167,42 +169,42 @@ pub(super) async fn try_again(ledger: &SqliteLedger, connection: &str, now: Micr
 /// See [`silta_ledger::Debts::reap`].
 pub(super) async fn reap(ledger: &SqliteLedger, now: Micros) -> Result<u64> {
     let mut tx = ledger.write().await?;
-    sqlx::query(
+    sqlx::query!(
         "INSERT INTO attempt (connection, debt, load, at, took, verdict, cause, reason)
          SELECT lane.connection, d.id, NULL, ?1, 0, 'uncertain', 'lease', 'the lease ran out'
          FROM lane JOIN debt d ON d.lane = lane.id AND d.state = 'sending' WHERE lane.leased_until < ?1 ORDER BY d.id",
+        now
     )
-    .bind(now)
     .execute(&mut *tx)
     .await
     .map_err(failed)?;
-    sqlx::query(
+    sqlx::query!(
         "UPDATE debt SET state = 'uncertain', unsure = 1, attempts = attempts + 1, reason = 'the lease ran out',
             fixer = NULL
          WHERE state = 'sending' AND lane IN (SELECT id FROM lane WHERE leased_until < ?)",
+        now
     )
-    .bind(now)
     .execute(&mut *tx)
     .await
     .map_err(failed)?;
-    let lost: Vec<i64> = sqlx::query_scalar(
-        "SELECT l.id FROM load l WHERE l.status = 'sending' AND NOT EXISTS (SELECT 1 FROM lane
+    let lost: Vec<i64> = sqlx::query_scalar!(
+        "SELECT l.id AS \"id!\" FROM load l WHERE l.status = 'sending' AND NOT EXISTS (SELECT 1 FROM lane
             WHERE lane.connection = l.connection AND lane.tenant = l.tenant AND lane.key = zeroblob(16)
                 AND lane.leased_until >= ?)",
+        now
     )
-    .bind(now)
     .fetch_all(&mut *tx)
     .await
     .map_err(failed)?;
     for load in lost {
         loads::finish(&mut tx, load, now, LoadStatus::Failed, "the lease ran out").await?;
     }
-    let freed = sqlx::query(
+    let freed = sqlx::query!(
         "UPDATE lane SET leased_until = NULL,
             next_at = iif(EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.state = 'owed'), ?1, NULL)
          WHERE leased_until < ?1",
+        now
     )
-    .bind(now)
     .execute(&mut *tx)
     .await
     .map_err(failed)?;
