@@ -52,7 +52,7 @@ done
 mkdir "$dir/new"
 touch ledger/{sqlite,postgres}/src/lib.rs
 SILTA_SQLITE_URL="sqlite:$dir/silta.db" SILTA_PG_URL="postgres://silta@localhost/postgres?host=$dir" \
-    SQLX_OFFLINE_DIR="$dir/new" "${SILTA_CARGO:-cargo}" check --locked -p silta-ledger-sqlite -p silta-ledger-postgres
+    SQLX_OFFLINE_DIR="$dir/new" "${CARGO:-cargo}" check --locked -p silta-ledger-sqlite -p silta-ledger-postgres
 for store in sqlite:SQLite postgres:PostgreSQL; do
     checked=$dir/${store%:*} kept=ledger/${store%:*}/.sqlx
     mkdir "$checked"

@@ -71,3 +71,52 @@ pub async fn sweep(gateway: &Gateway) -> Result<(), LedgerError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::testing::{OURS, World};
+    use crate::ledger::{Attempt, AuditEntry};
+    use silta_adapter::delivery::Verdict;
+
+    #[tokio::test]
+    async fn what_is_over_goes_once_a_day() {
+        let world = World::new();
+        let gateway = &world.gateway;
+        let tried = async |days_ago: Micros| {
+            let attempt = Attempt {
+                debt: None,
+                load: Some(1),
+                connection: "store".into(),
+                at: gateway.now() - days_ago * DAY,
+                took: 1,
+                verdict: Verdict::Accepted,
+                cause: "200".into(),
+                reason: String::new(),
+            };
+            gateway.ledger.attempted(&attempt).await.expect("noted");
+        };
+        let left = async || gateway.ledger.figures("store", Micros::MIN).await.expect("figures").attempts;
+        let entry = AuditEntry {
+            id: 0,
+            at: 0,
+            actor: "a".into(),
+            action: "b".into(),
+            tenant: OURS.into(),
+            subject: "c".into(),
+            detail: String::new(),
+        };
+        gateway.ledger.audit(&[entry]).await.expect("written");
+        tried(91).await;
+        tried(89).await;
+        daily(gateway).await.expect("swept");
+        assert_eq!(left().await, 1);
+        assert_eq!(gateway.ledger.audited(None, 9).await.expect("audit").len(), 1, "0 days are for ever");
+        tried(91).await;
+        daily(gateway).await.expect("looked");
+        assert_eq!(left().await, 2, "it was done today");
+        world.later(86_400);
+        daily(gateway).await.expect("swept");
+        assert_eq!(left().await, 1);
+    }
+}

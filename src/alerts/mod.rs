@@ -161,6 +161,22 @@ mod tests {
     }
 
     #[test]
+    fn what_to_do_about_each_is_written_down() {
+        const HANDBOOK: &str = include_str!("../../docs/operating.md");
+        use Alert::{BreakerOpen, HeldLoad, OldDebt, Outdated, PersistentFinding, Refused};
+        for alert in [OldDebt, HeldLoad, PersistentFinding, BreakerOpen, Refused, Outdated] {
+            // A new one has to be added above.
+            match alert {
+                OldDebt | HeldLoad | PersistentFinding | BreakerOpen | Refused | Outdated => {}
+            }
+            let name = serde_json::to_value(alert).expect("a name");
+            let section = format!("\n### `{}`\n", name.as_str().expect("text"));
+            let told = HANDBOOK.split_once(&section).map(|(_, rest)| rest.split("\n#").next().unwrap_or_default());
+            assert!(told.is_some_and(|text| text.split_whitespace().count() > 10), "{section}");
+        }
+    }
+
+    #[test]
     fn what_needs_an_operator() {
         let state = ConnectionState::new("c");
         let quiet = Figures::default();

@@ -14,6 +14,8 @@
 
 mod access;
 mod claims;
+#[cfg(test)]
+mod cut;
 mod debts;
 mod filling;
 mod findings;

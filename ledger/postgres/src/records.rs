@@ -166,14 +166,15 @@ impl Records for PostgresLedger {
                 .fetch_all(&self.pool)
                 .await
             }
-            // A page of each tenant by its own index, and of these the first: what others change costs nothing.
+            // A page of each tenant by its own index, and of these the first: what others change costs nothing. Were the
+            // tenant compared by `=`, the order would be that of positions alone, and the planner walk over all of them.
             _ => {
                 select_changes!(
                     "FROM (SELECT DISTINCT tenant FROM unnest($1::text[]) AS t (tenant)) t
                      CROSS JOIN LATERAL (SELECT v.* FROM version v JOIN record k ON k.id = v.record
-                        WHERE v.tenant = t.tenant AND v.position > $2
+                        WHERE (v.tenant, v.position) > (t.tenant, $2) AND v.tenant <= t.tenant
                             AND (cardinality($3::smallint[]) = 0 OR k.kind = ANY($3))
-                        ORDER BY v.position LIMIT $4) v
+                        ORDER BY v.tenant, v.position LIMIT $4) v
                      JOIN record r ON r.id = v.record LEFT JOIN content c ON c.id = v.content
                      ORDER BY v.position LIMIT $4",
                     tenants,

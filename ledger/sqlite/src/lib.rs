@@ -71,7 +71,16 @@ impl SqliteLedger {
             .pragma("cache_size", "-65536")
             .pragma("wal_autocheckpoint", "8192")
             .pragma("mmap_size", "268435456");
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
+        // Where SQLite rolled back by itself (a full disk, a failed write), the driver still counts a transaction, and would
+        // begin no other on that connection: it is replaced.
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .before_acquire(|connection, _| {
+                Box::pin(async move { Ok(!sqlx::Connection::is_in_transaction(connection)) })
+            })
+            .connect_with(options.clone())
+            .await
+            .map_err(failed)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.pragma("query_only", "on"))

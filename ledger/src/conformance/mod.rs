@@ -18,10 +18,11 @@ mod problems;
 mod property;
 mod records;
 mod retention;
+mod together;
 
 pub use {
-    access::*, claims::*, debts::*, erasure::*, faults::*, findings::*, loads::*, model::*, problems::*, property::*, records::*,
-    retention::*,
+    access::*, claims::*, debts::*, erasure::*, faults::*, findings::*, loads::*, model::*, problems::*, property::*,
+    records::*, retention::*, together::*,
 };
 
 use super::*;

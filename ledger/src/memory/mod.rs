@@ -138,5 +138,11 @@ mod tests {
         (Box::new(MemoryLedger::new()), ())
     }
 
+    async fn two_processes() -> ([std::sync::Arc<dyn Ledger>; 2], ()) {
+        let ledger = std::sync::Arc::new(MemoryLedger::new());
+        ([ledger.clone(), ledger], ())
+    }
+
     crate::ledger_suite!(suite, super::empty);
+    crate::together_suite!(together, super::two_processes);
 }
