@@ -83,12 +83,16 @@ async fn forget(conn: &mut PgConnection, what: Trace, rows: &[i64], before: Micr
         Trace::Problems => {
             let contents = sqlx::query!(
                 "DELETE FROM content WHERE id IN (SELECT p.content FROM problem p
-                    WHERE p.id = ANY($1) AND p.closed < $2)",
+                    WHERE p.id = ANY($1) AND (p.closed < $2 OR p.record IS NULL AND p.opened < $2))",
                 rows,
                 before
             );
             contents.execute(&mut *conn).await.map_err(failed)?;
-            sqlx::query!("DELETE FROM problem WHERE id = ANY($1) AND closed < $2", rows, before)
+            sqlx::query!(
+                "DELETE FROM problem WHERE id = ANY($1) AND (closed < $2 OR record IS NULL AND opened < $2)",
+                rows,
+                before
+            )
         }
         Trace::Audit => {
             sqlx::query!("DELETE FROM audit WHERE id = ANY($1) AND at < $2", rows, before)

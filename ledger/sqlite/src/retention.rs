@@ -93,13 +93,15 @@ async fn forget(conn: &mut SqliteConnection, what: Trace, rows: &str, before: Mi
         Trace::Problems => {
             let contents = sqlx::query!(
                 "DELETE FROM content WHERE id IN (SELECT p.content FROM problem p
-                    WHERE p.id IN (SELECT value FROM json_each(?)) AND p.closed < ?)",
+                    WHERE p.id IN (SELECT value FROM json_each(?1))
+                        AND (p.closed < ?2 OR p.record IS NULL AND p.opened < ?2))",
                 rows,
                 before
             );
             contents.execute(&mut *conn).await.map_err(failed)?;
             sqlx::query!(
-                "DELETE FROM problem WHERE id IN (SELECT value FROM json_each(?)) AND closed < ?",
+                "DELETE FROM problem WHERE id IN (SELECT value FROM json_each(?1))
+                    AND (closed < ?2 OR record IS NULL AND opened < ?2)",
                 rows,
                 before
             )

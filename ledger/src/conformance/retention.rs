@@ -54,9 +54,10 @@ pub async fn what_is_over_is_forgotten_and_nothing_else(ledger: &dyn Ledger) {
         problems,
     };
     ledger.settle_problems(&reading(1, vec![problem(1), problem(2)])).await.expect("settled");
-    ledger.settle_problems(&reading(2, vec![problem(2)])).await.expect("settled");
+    let about_no_record = NewProblem { record: None, ..problem(9) };
+    ledger.settle_problems(&reading(2, vec![problem(2), about_no_record])).await.expect("settled");
     assert_eq!(forget(ledger, Trace::Problems, 2).await, 0, "not over for long enough");
-    assert_eq!(forget(ledger, Trace::Problems, 3).await, 1);
+    assert_eq!(forget(ledger, Trace::Problems, 3).await, 2);
     let left = ledger.problems(TENANT, 0, true, 9).await.expect("problems");
     assert_eq!(left.iter().map(|p| p.record).collect::<Vec<_>>(), [Some(id(2))], "an open one is never forgotten");
 

@@ -31,7 +31,9 @@ impl Rows {
                 let last: BTreeMap<_, i64> = delivered.map(|(of, id, _)| (of, id)).collect();
                 forget(&mut self.loads, |id, row| over(row.shown().closed) && !last.values().any(|last| last == id))
             }
-            Trace::Problems => forget(&mut self.problems, |_, problem| over(problem.closed)),
+            Trace::Problems => forget(&mut self.problems, |_, problem| {
+                over(problem.closed) || (problem.record.is_none() && problem.opened < before)
+            }),
             Trace::Audit => forget(&mut self.audit, |_, entry| entry.at < before),
             Trace::Arrivals => self.forget_arrivals(before),
             Trace::Versions => self.forget_versions(before),

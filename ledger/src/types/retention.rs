@@ -13,7 +13,7 @@ named! {
         Reconciliations = "reconciliations",
         /// Loads that are closed, with their manifests; not the last one delivered for a connection and tenant.
         Loads = "loads",
-        /// Problems that are closed.
+        /// Problems that are closed, and those about no record, which nothing closes, as long after they were opened.
         Problems = "problems",
         /// The audit trail.
         Audit = "audit",

@@ -28,7 +28,10 @@ impl Reference {
                     last.is_some_and(|last| last.id == l.load.id) || !over(l.load.closed)
                 })
             }
-            Trace::Problems => retain(&mut self.problems, |p| !over(p.closed)),
+            Trace::Problems => {
+                let stays = |p: &StoredProblem| p.record.is_some() || p.opened >= before;
+                retain(&mut self.problems, |p| !over(p.closed) && stays(p))
+            }
             Trace::Audit => 0,
             Trace::Arrivals => {
                 self.records.iter_mut().map(|r| retain(&mut r.arrivals, |a| a.outcome.wrote() || a.at >= before)).sum()
