@@ -174,12 +174,11 @@ fn verdict(known: &Known, new: &Incoming, reinstate: bool) -> Outcome {
         (Some(new), Some(old)) => (new > old, new < old),
         _ => (false, false),
     };
+    let withdrawn = now.state == State::ConsentWithdrawn && new.state != State::ConsentWithdrawn;
     let revives = now.state.is_tombstone() && !new.state.is_tombstone();
     if older {
         Outcome::Stale
-    } else if now.state == State::ConsentWithdrawn && new.state != State::ConsentWithdrawn {
-        Outcome::Refused
-    } else if revives && !newer && !reinstate {
+    } else if withdrawn || (revives && !newer && !reinstate) {
         Outcome::Refused
     } else if new.state == now.state && (new.content.is_none() || new.digest == now.digest) {
         Outcome::Unchanged
