@@ -7,9 +7,11 @@ _default:
 test *arguments:
     scripts/test.sh {{ arguments }}
 
-# the simulation for a night: so many seeds, longer histories
+# the simulation for a night: so many seeds, longer histories; then random operations on each store against the reference
 nights seeds="200000" steps="1000":
     SILTA_SIM_SEEDS={{ seeds }} SILTA_SIM_STEPS={{ steps }} cargo test --locked -p silta --test simulation
+    SILTA_MODEL_SEEDS=2000 SILTA_MODEL_STEPS=150 cargo test --locked -p silta-ledger -p silta-ledger-sqlite \
+        -p silta-ledger-postgres random_operations
 
 # everything that has to hold before a merge
 ci:

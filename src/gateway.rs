@@ -218,6 +218,24 @@ impl Gateway {
         }
     }
 
+    /// [`Gateway::on_duty`], for loops: what goes wrong is told here, and looked at again with the next round. `None` if
+    /// nothing was done.
+    pub async fn in_turn<T, E>(&self, duty: &str, work: impl Future<Output = Result<T, E>>) -> Option<T>
+    where
+        E: std::fmt::Display,
+    {
+        match self.on_duty(duty, work).await {
+            Ok(done) => done.transpose().unwrap_or_else(|error| {
+                tracing::error!(duty, %error, "a duty failed");
+                None
+            }),
+            Err(error) => {
+                tracing::error!(duty, %error, "a duty was not taken or given back");
+                None
+            }
+        }
+    }
+
     async fn hold(&self, duty: &str) -> Result<bool, LedgerError> {
         let now = self.now();
         self.ledger.hold(duty, &self.node, now, now + DUTY.as_micros() as Micros).await

@@ -17,6 +17,7 @@
 //! | [`delivery`] | debts are planned, claimed, sent, settled |
 //! | [`alerts`] | operators are told |
 //! | [`reconcile`] | what is there is compared with what was accepted |
+//! | [`retention`] | what is over is forgotten in time |
 //! | [`ledger`] | what is known: records, versions, debts, loads, findings, audit |
 //! | [`store`] | the database a configuration names, and keeping step with others on it |
 //! | [`vault`] | personal data sealed, pseudonyms made |
@@ -38,6 +39,7 @@ pub mod http;
 pub mod intake;
 pub mod reconcile;
 pub mod registry;
+pub mod retention;
 pub mod sealing;
 pub mod store;
 pub mod sync;

@@ -17,6 +17,7 @@ pub mod conformance;
 pub mod dump;
 mod judge;
 pub mod memory;
+pub mod rows;
 pub mod stored;
 pub mod types;
 
@@ -32,6 +33,10 @@ pub enum LedgerError {
     /// The store failed.
     #[error("the store failed: {0}")]
     Store(String),
+    /// The store is away for now: its server restarts, or its disk is full. The call did nothing, or its answer was lost;
+    /// it may be made again later.
+    #[error("the store is away: {0}")]
+    Away(String),
     /// A row is not what it should be; names table, column and row.
     #[error("inconsistent row in {table}, column {column}, row {row}")]
     Inconsistent {
@@ -64,7 +69,7 @@ pub trait Records: Send + Sync {
     /// look-up pseudonym, kind and institution; learners never are. A tombstone without content keeps the content and
     /// digest the record had. The revision that stands never falls: an arrival without one keeps it, an unchanged
     /// arrival may raise it. Only what writes a version takes a feed position and sets marks; every arrival of a known
-    /// record is in its history. An item's lane is chosen when it is first marked, and stays.
+    /// record is in its history. An item's lane is chosen when it is first owed, and stays.
     async fn keep(&self, batch: &Batch) -> Result<Vec<Kept>>;
 
     /// Tombstones known records: for complete pushes and withdrawals by id. Each gets a version that keeps content,
@@ -120,7 +125,7 @@ pub trait Records: Send + Sync {
     /// Erases a learner's personal rows and leaves keyed tombstones. Debts must have been turned to absent before
     /// ([`Records::take_back`] of all records): a record that still stands is left alone. Of the others every sealed
     /// byte goes: contents of versions and debts, losses, problems, findings (where they are not optional they become
-    /// empty). Digests, states, debts and the journey stay. Returns how many records had something to blank in one of
+    /// empty); their open problems are closed. Digests, states, debts and the journey stay. Returns how many records had something to blank in one of
     /// their versions.
     async fn erase(&self, tenant: &str, learner: LearnerId, at: Micros) -> Result<u64>;
 }
@@ -237,8 +242,8 @@ pub trait Debts: Send + Sync {
     /// what it is otherwise (confirmed content that was carried again stays confirmed). A debt raised meanwhile stays a
     /// debt, and if it was accepted since by other ways its watermark stays too.
     ///
-    /// `Failed` leaves open whether it arrived: of the debts it placed one can be [unsure](DirtyItem::unsure) what is
-    /// there. All other statuses say that it did not arrive.
+    /// `Failed` leaves open whether it arrived: of the debts of which it says something else than what was last accepted
+    /// there, one can be [unsure](DirtyItem::unsure) what is there. All other statuses say that it did not arrive.
     async fn close_load(&self, load: i64, at: Micros, status: LoadStatus, reason: &str) -> Result<()>;
 
     /// Loads of a connection, newest first; only held ones if `held`.
@@ -351,6 +356,15 @@ pub trait Access: Send + Sync {
     async fn ready(&self) -> Result<()>;
 }
 
+/// Forgetting what is over.
+#[async_trait]
+pub trait Retention: Send + Sync {
+    /// Forgets what was over before a time, as [`Trace`] says of each, with the contents that only it referred to. Looks
+    /// at no more than so many rows behind a number, from the oldest on; what is left has to be asked for again. What is
+    /// still to be done is never forgotten, nor what a destination may have to be given back.
+    async fn forget(&self, what: Trace, before: Micros, after: i64, limit: u32) -> Result<Swept>;
+}
+
 /// The whole ledger.
-pub trait Ledger: Records + Debts + Findings + Access {}
-impl<T: Records + Debts + Findings + Access> Ledger for T {}
+pub trait Ledger: Records + Debts + Findings + Access + Retention {}
+impl<T: Records + Debts + Findings + Access + Retention> Ledger for T {}

@@ -69,9 +69,62 @@ pub fn pending<'m>(applied: &[i64], known: impl Iterator<Item = (i64, &'m str)>)
     Ok(pending.map(|(version, name)| format!("{version:04} {name}")).collect())
 }
 
+/// What a migration within a thousand does that it may not: the version before has to work on with what it left. Adding
+/// is all it may do: tables, columns that may be left out, indexes; and an index may go.
+pub fn takes_away(sql: &str) -> Vec<String> {
+    const NEVER: [&str; 12] = [
+        "DROP TABLE",
+        "DROP COLUMN",
+        "DROP SEQUENCE",
+        "RENAME",
+        "ALTER COLUMN",
+        "SET NOT NULL",
+        "ADD CONSTRAINT",
+        "ADD CHECK",
+        "CREATE UNIQUE INDEX",
+        "CREATE TRIGGER",
+        "TRUNCATE",
+        "DELETE FROM",
+    ];
+    let bare: String = sql
+        .lines()
+        .map(|line| line.split("--").next().unwrap_or_default())
+        .fold(String::new(), |text, line| text + " " + line);
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase();
+    let statements = bare.split(';').map(words);
+    let refused = |statement: &String| {
+        let bare_column = statement.contains("ADD COLUMN")
+            && statement.contains("NOT NULL")
+            && !statement.contains("DEFAULT")
+            && !statement.contains("GENERATED");
+        bare_column || NEVER.iter().any(|never| statement.contains(never))
+    };
+    statements.filter(refused).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::pending;
+    use super::{pending, takes_away};
+
+    #[test]
+    fn what_the_version_before_needs_is_not_taken_away() {
+        for sql in [
+            "CREATE TABLE duty (name text PRIMARY KEY, holder text NOT NULL);",
+            "-- DROP TABLE debt;\nALTER TABLE debt ADD COLUMN queued boolean NOT NULL DEFAULT false;\nDROP INDEX debt_owed;",
+        ] {
+            assert_eq!(takes_away(sql), [""; 0], "{sql}");
+        }
+        for sql in [
+            "drop  table debt",
+            "ALTER TABLE debt DROP COLUMN mark",
+            "ALTER TABLE debt RENAME COLUMN mark TO dirty",
+            "ALTER TABLE debt ADD COLUMN later text NOT NULL",
+            "ALTER TABLE debt ALTER COLUMN mark TYPE text",
+            "CREATE UNIQUE INDEX one ON debt (lane)",
+        ] {
+            assert_eq!(takes_away(sql).len(), 1, "{sql}");
+        }
+    }
 
     #[test]
     fn a_store_of_a_later_form_is_refused() {

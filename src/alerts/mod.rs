@@ -72,14 +72,8 @@ pub async fn watch(gateway: Arc<Gateway>, stop: CancellationToken) {
     let pause = crate::delivery::run::poll(&gateway);
     while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
         for connection in &gateway.connections {
-            let name = &connection.config.name;
-            let looked = gateway.on_duty(&format!("alerts:{name}"), look(&gateway, connection, &http)).await;
-            match looked.map_err(DeliveryError::from) {
-                Ok(None | Some(Ok(()))) => {}
-                Ok(Some(Err(e))) | Err(e) => {
-                    tracing::error!(connection = %name, error = %e, "alerts could not be looked at");
-                }
-            }
+            let duty = format!("alerts:{}", connection.config.name);
+            gateway.in_turn(&duty, look(&gateway, connection, &http)).await;
         }
     }
 }
@@ -164,6 +158,22 @@ mod tests {
         );
         let told = Told::from([(HeldLoad, true), (Refused, false)]);
         assert_eq!(changes(&told, &BTreeSet::new()), [(HeldLoad, CLEARED), (Refused, CLEARED)]);
+    }
+
+    #[test]
+    fn what_to_do_about_each_is_written_down() {
+        const HANDBOOK: &str = include_str!("../../docs/operating.md");
+        use Alert::{BreakerOpen, HeldLoad, OldDebt, Outdated, PersistentFinding, Refused};
+        for alert in [OldDebt, HeldLoad, PersistentFinding, BreakerOpen, Refused, Outdated] {
+            // A new one has to be added above.
+            match alert {
+                OldDebt | HeldLoad | PersistentFinding | BreakerOpen | Refused | Outdated => {}
+            }
+            let name = serde_json::to_value(alert).expect("a name");
+            let section = format!("\n### `{}`\n", name.as_str().expect("text"));
+            let told = HANDBOOK.split_once(&section).map(|(_, rest)| rest.split("\n#").next().unwrap_or_default());
+            assert!(told.is_some_and(|text| text.split_whitespace().count() > 10), "{section}");
+        }
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct Config {
     pub reconcile: Reconcile,
     /// When operators are told.
     pub alerts: Alerts,
+    /// How long what is over is kept.
+    pub retention: Retention,
     /// What credentials are sealed with, by name.
     pub seal: BTreeMap<SmolStr, Seal>,
     /// Who may send records.
@@ -374,6 +376,40 @@ pub struct Alerts {
 impl Default for Alerts {
     fn default() -> Self {
         Self { oldest_debt_secs: 86_400 }
+    }
+}
+
+/// How long what is over is kept, in days; 0 for ever.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Attempts for debts that are not open.
+    pub attempts_days: u32,
+    /// Closed findings, and reconciliations of which none is left.
+    pub findings_days: u32,
+    /// Closed loads with their manifests.
+    pub loads_days: u32,
+    /// Closed problems of senders.
+    pub problems_days: u32,
+    /// The audit trail.
+    pub audit_days: u32,
+    /// Arrivals that changed nothing.
+    pub arrivals_days: u32,
+    /// Superseded versions, with their places in the change feed.
+    pub versions_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            attempts_days: 90,
+            findings_days: 400,
+            loads_days: 400,
+            problems_days: 400,
+            audit_days: 0,
+            arrivals_days: 400,
+            versions_days: 0,
+        }
     }
 }
 

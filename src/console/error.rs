@@ -24,6 +24,8 @@ pub enum Trouble {
     Forged,
     /// The form cannot be read.
     BadForm,
+    /// The store is away.
+    Away,
     /// The gateway failed; its log says why.
     Broken,
 }
@@ -35,6 +37,7 @@ impl Trouble {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Forbidden | Self::Forged => StatusCode::FORBIDDEN,
             Self::BadForm => StatusCode::BAD_REQUEST,
+            Self::Away => StatusCode::SERVICE_UNAVAILABLE,
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -51,6 +54,7 @@ impl Trouble {
                 "The form did not come from this session. Go back, load the page again and repeat what you did.",
             ),
             Self::BadForm => ("Form not readable", "The form could not be read. Nothing was changed."),
+            Self::Away => ("The store is away", "Nothing is lost. Load the page again when the database is back."),
             Self::Broken => (
                 "The gateway failed",
                 "The page could not be made. Nothing is lost; the log of the gateway says what failed.",
@@ -111,4 +115,20 @@ macro_rules! broken {
         }
     )*};
 }
-broken!(LedgerError, DeliveryError, ExchangeError, askama::Error);
+broken!(ExchangeError, askama::Error);
+
+impl From<LedgerError> for Trouble {
+    fn from(e: LedgerError) -> Self {
+        let told = Self::broken(&e);
+        if matches!(e, LedgerError::Away(_)) { Self::Away } else { told }
+    }
+}
+
+impl From<DeliveryError> for Trouble {
+    fn from(e: DeliveryError) -> Self {
+        match e {
+            DeliveryError::Ledger(e) => e.into(),
+            e => Self::broken(&e),
+        }
+    }
+}

@@ -32,10 +32,7 @@ pub fn start(gateway: &Arc<Gateway>, stop: &CancellationToken) -> JoinSet<()> {
         let pause = Duration::from_secs(gateway.config.delivery.lease_secs.clamp(1, 30));
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
             // One process at a time looks for all.
-            match gateway.on_duty("reap", recover(&gateway)).await.map_err(DeliveryError::from) {
-                Ok(None | Some(Ok(()))) => {}
-                Ok(Some(Err(e))) | Err(e) => tracing::error!(error = %e, "leases could not be taken back"),
-            }
+            gateway.in_turn("reap", recover(&gateway)).await;
         }
     });
     loops
@@ -59,15 +56,14 @@ pub async fn recover(gateway: &Gateway) -> Result<(), DeliveryError> {
     Ok(())
 }
 
-/// Takes the reports of a connection as they come.
+/// Takes the reports of a connection as they come, one process for all. Whoever takes over reads the newest once more.
 async fn reported(gateway: Arc<Gateway>, connection: Arc<Connection>, stop: CancellationToken) {
     let pause = Duration::from_secs(gateway.config.delivery.reports_secs.max(1));
+    let duty = format!("reports:{}", connection.config.name);
     let mut cursor = None;
     loop {
-        match reports::take(&gateway, &connection, cursor.clone()).await {
-            Ok(taken) => cursor = taken,
-            Err(e) => tracing::error!(connection = %connection.config.name, error = %e, "the report was not taken"),
-        }
+        let taken = gateway.in_turn(&duty, reports::take(&gateway, &connection, cursor.clone())).await;
+        cursor = taken.unwrap_or(cursor);
         if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
             return;
         }

@@ -84,12 +84,22 @@ impl ApiError {
         self.status
     }
 
+    /// The store is away. What was asked for was not done, or its answer was lost: it may be asked for again.
+    fn away(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "request failed");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_away", "the store is away; ask again")
+            .for_fixer(Fixer::Operator)
+    }
+
     fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the gateway failed; its log says why")
             .for_fixer(Fixer::Operator)
     }
 }
+
+/// After how many seconds a request may be made again when the store was away.
+const COME_AGAIN: HeaderValue = HeaderValue::from_static("5");
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
@@ -108,6 +118,9 @@ impl IntoResponse for ApiError {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, COME_AGAIN);
+        }
         response
     }
 }
@@ -125,13 +138,19 @@ impl From<Denied> for ApiError {
 
 impl From<LedgerError> for ApiError {
     fn from(e: LedgerError) -> Self {
-        Self::internal(&e)
+        match e {
+            LedgerError::Away(_) | LedgerError::Conflict(_) => Self::away(&e),
+            _ => Self::internal(&e),
+        }
     }
 }
 
 impl From<crate::delivery::DeliveryError> for ApiError {
     fn from(e: crate::delivery::DeliveryError) -> Self {
-        Self::internal(&e)
+        match e {
+            crate::delivery::DeliveryError::Ledger(e) => e.into(),
+            e => Self::internal(&e),
+        }
     }
 }
 

@@ -183,16 +183,10 @@ pub async fn schedule(gateway: Arc<Gateway>, stop: tokio_util::sync::Cancellatio
         let (gateway, connection, stop) = (gateway.clone(), connection.clone(), stop.clone());
         loops.spawn(async move {
             while stop.run_until_cancelled(wait(&gateway, &connection, micros(every))).await.is_some() {
-                let name = &connection.config.name;
                 // One process reconciles; the others look again when it has begun, or has died.
-                match gateway.on_duty(&format!("reconcile:{name}"), due(&gateway, &connection, micros(every))).await {
-                    Ok(Some(Ok(()))) => {}
-                    Ok(Some(Err(error))) => tracing::error!(connection = %name, %error, "reconciliation failed"),
-                    Ok(None) => pause(&stop).await,
-                    Err(error) => {
-                        tracing::error!(connection = %name, %error, "reconciliation failed");
-                        pause(&stop).await;
-                    }
+                let duty = format!("reconcile:{}", connection.config.name);
+                if gateway.in_turn(&duty, due(&gateway, &connection, micros(every))).await.is_none() {
+                    pause(&stop).await;
                 }
             }
         });

@@ -23,20 +23,12 @@ async fn every(gateway: Arc<Gateway>, connection: Arc<Connection>, stop: Cancell
     while !stop.is_cancelled() {
         // One process pulls; the others look again when it is done, or has died.
         let duty = format!("pull:{name}");
-        let again_at = match stop.run_until_cancelled(gateway.on_duty(&duty, pull(&gateway, &connection))).await {
-            None => return,
-            Some(Ok(Some(Ok(pulled)))) => pulled.again_at,
-            Some(Ok(Some(Err(error)))) => {
-                tracing::error!(connection = %name, %error, "pulling failed");
-                None
-            }
-            Some(Ok(None)) => None,
-            Some(Err(error)) => {
-                tracing::error!(connection = %name, %error, "pulling failed");
-                None
-            }
+        let Some(pulled) = stop.run_until_cancelled(gateway.in_turn(&duty, pull(&gateway, &connection))).await else {
+            return;
         };
-        let again = again_at.map(|at| Duration::from_micros(u64::try_from(at - gateway.now()).unwrap_or(0)));
+        let again = pulled
+            .and_then(|pulled| pulled.again_at)
+            .map(|at| Duration::from_micros(u64::try_from(at - gateway.now()).unwrap_or(0)));
         let pause = again.unwrap_or(period).min(period);
         stop.run_until_cancelled(tokio::time::sleep(pause.max(Duration::from_millis(10)))).await;
     }

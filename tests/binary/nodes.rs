@@ -1,10 +1,10 @@
 //! Several processes on one PostgreSQL database, and the way of an embedded store into one.
 
-use crate::process::{Process, run, silta};
+use crate::process::{Process, run, silta, until};
 use crate::serve::{World, proved};
 use crate::site::{Site, attainment, fixture};
-use silta_ledger_postgres::throwaway::Database;
-use sqlx::{Connection, SqliteConnection};
+use silta_ledger_postgres::throwaway::{Database, Server};
+use sqlx::{Connection, PgConnection, SqliteConnection};
 
 /// A database without tables.
 fn database() -> Database {
@@ -87,6 +87,82 @@ fn server(command: &[&str]) {
     let programs = silta_ledger_postgres::throwaway::programs();
     let status = std::process::Command::new(programs.join(command[0])).args(&command[1..]).status();
     assert!(status.expect("it runs").success(), "{command:?}");
+}
+
+/// Applies a migration this version does not know to a running store: of its own thousand, or of a later one.
+fn migrated_by_another(database: &Database, version: i64) {
+    runtime().block_on(async {
+        let mut store = PgConnection::connect(database.url()).await.expect("connects");
+        let steps = "ALTER TABLE debt ADD COLUMN later text NOT NULL DEFAULT 'x';
+            ALTER TABLE record ADD COLUMN later bigint;
+            ALTER TABLE lane ADD COLUMN later bigint NOT NULL DEFAULT 7;
+            CREATE TABLE later (id bigint PRIMARY KEY);
+            CREATE INDEX debt_later ON debt (later);";
+        sqlx::raw_sql(steps).execute(&mut store).await.expect("added");
+        let noted = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+            VALUES ($1, 'later', true, '', 0)";
+        sqlx::query(noted).bind(version).execute(&mut store).await.expect("noted");
+    });
+}
+
+/// An update: the tables get what the next version adds while this one works on them, and both go on.
+#[test]
+fn a_newer_form_is_worked_on_while_it_only_adds() {
+    let database = database();
+    let world = World::at(Site::shared(&database));
+    world.established();
+    migrated_by_another(&database, 999);
+    world.gateway.push(&world.site.file("new.ndjson", &completion("NEW")), &[]).expect(0);
+    proved(&world.gateway);
+    let other = world.site.serve(&world.gateway.token);
+    other.push(&world.site.file("newer.ndjson", &completion("NEWER")), &[]).expect(0);
+    proved(&other);
+    run(&["doctor", "--config", &world.site.config()]).expect(0);
+    assert_eq!(run(&["migrate", "--config", &world.site.config()]).expect(0).out, "nothing to do\n");
+    other.stop();
+}
+
+#[test]
+fn a_form_that_took_something_away_is_left_alone() {
+    let database = database();
+    let site = Site::shared(&database);
+    migrated_by_another(&database, 1_001);
+    for command in ["serve", "worker", "migrate", "doctor"] {
+        let refused = run(&[command, "--config", &site.config()]);
+        assert!(refused.code != 0 && (refused.out + &refused.err).contains("newer version"), "{command}");
+    }
+}
+
+/// Whoever is ahead of the tables waits for them: it serves once they were migrated, and not before.
+#[test]
+fn a_version_ahead_of_the_tables_does_not_start() {
+    let database = database();
+    let site = Site { store: database.url().to_owned(), ..Site::bare() };
+    site.configure("");
+    let refused = run(&["serve", "--config", &site.config()]).expect(1).err;
+    assert!(refused.contains("run `silta migrate` first"), "{refused}");
+    run(&["migrate", "--config", &site.config()]).expect(0);
+    site.serve("").stop();
+}
+
+/// While the database is away requests are told to come again; when it is back, everything goes on by itself.
+#[test]
+fn a_database_that_restarts_is_waited_for() {
+    let server = Server::new();
+    let world = World::at(Site::on(&server.url()));
+    world.established();
+    let records = world.site.file("new.ndjson", &completion("NEW"));
+    server.stop();
+    for path in ["/v1/feed", "/v1/connections", "/readyz"] {
+        assert_eq!(world.gateway.status(path), (503, Some("5".to_owned())), "{path}");
+    }
+    let refused = world.gateway.push(&records, &[]);
+    assert!(refused.code != 0 && refused.err.contains("the store is away"), "{refused:?}");
+    assert_eq!(world.gateway.status("/healthz").0, 200, "the process lives");
+    server.start();
+    until("it takes records again", || (world.gateway.push(&records, &[]).code == 0).then_some(()));
+    proved(&world.gateway);
+    assert_eq!(world.gateway.feed().len(), 13, "what was told to come again was not kept before");
 }
 
 /// Whatever was acknowledged arrives, whoever dies.

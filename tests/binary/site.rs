@@ -31,7 +31,12 @@ impl Site {
 
     /// A site on a database of a server.
     pub(crate) fn shared(database: &Database) -> Self {
-        Self { store: database.url().to_owned(), ..Self::bare() }.ready()
+        Self::on(database.url())
+    }
+
+    /// A site on the database of a URL.
+    pub(crate) fn on(url: &str) -> Self {
+        Self { store: url.to_owned(), ..Self::bare() }.ready()
     }
 
     fn ready(self) -> Self {
@@ -109,6 +114,17 @@ impl Gateway {
     /// Asks over HTTP: with a body it posts.
     pub(crate) fn ask(&self, path: &str, body: Option<Value>) -> Value {
         ask(&format!("http://{}{path}", self.address), &self.token, body)
+    }
+
+    /// The status and `Retry-After` of an answer.
+    pub(crate) fn status(&self, path: &str) -> (u16, Option<String>) {
+        let asked = async {
+            let request = reqwest::Client::new().get(format!("http://{}{path}", self.address));
+            let answer = request.bearer_auth(&self.token).send().await.expect("an answer");
+            let again = answer.headers().get("retry-after").and_then(|value| value.to_str().ok().map(str::to_owned));
+            (answer.status().as_u16(), again)
+        };
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(asked)
     }
 
     /// Every line of the change feed.

@@ -126,3 +126,7 @@ through_the_door!(Access {
     fn release(duty: &str, holder: &str) -> ();
     fn ready() -> ();
 });
+
+through_the_door!(Retention {
+    fn forget(what: Trace, before: Micros, after: i64, limit: u32) -> Swept;
+});

@@ -1,8 +1,9 @@
 //! Tokens, audit, small facts.
 
-use super::rows::{kind_numbers, row};
+use super::rows::kind_numbers;
 use super::{PostgresLedger, failed};
 use async_trait::async_trait;
+use silta_ledger::rows::{AuditRow, row};
 use silta_ledger::{Access, AuditEntry, Micros, Result, Role, Token};
 
 /// A token as it is read.
@@ -25,7 +26,7 @@ impl TokenRow {
             hash: at.bytes("hash", &self.hash)?,
             role: at.named("role", &self.role, Role::from_name)?,
             tenant: self.tenant.map(Into::into),
-            kinds: self.kinds.into_iter().map(|number| at.kind(number)).collect::<Result<_>>()?,
+            kinds: self.kinds.into_iter().map(|number| at.kind(number.into())).collect::<Result<_>>()?,
             created: self.created,
             expires: self.expires,
             revoked: self.revoked,
@@ -105,24 +106,13 @@ impl Access for PostgresLedger {
     }
 
     async fn audited(&self, before: Option<i64>, limit: u32) -> Result<Vec<AuditEntry>> {
-        let rows = sqlx::query!(
+        let rows = sqlx::query_as!(
+            AuditRow,
             "SELECT id, at, actor, action, tenant, subject, detail FROM audit WHERE id < $1 ORDER BY id DESC LIMIT $2",
             before.unwrap_or(i64::MAX),
             i64::from(limit)
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(failed)?;
-        let entries = rows.into_iter().map(|found| AuditEntry {
-            id: found.id,
-            at: found.at,
-            actor: found.actor.into(),
-            action: found.action.into(),
-            tenant: found.tenant.into(),
-            subject: found.subject.into(),
-            detail: found.detail,
-        });
-        Ok(entries.collect())
+        );
+        rows.fetch_all(&self.pool).await.map_err(failed)?.into_iter().map(AuditRow::read).collect()
     }
 
     async fn fact(&self, name: &str) -> Result<Option<String>> {

@@ -1,12 +1,10 @@
 //! Lanes: claimed, renewed, settled, reaped.
 
 use super::plans::{drop_unused, lock_debts};
-use super::rows::row;
 use super::{PostgresLedger, commit, failed, loads};
-use silta_adapter::record::State;
-use silta_ledger::stored::wanted_from_name;
+use silta_ledger::rows::ClaimedRow;
 use silta_ledger::{
-    Attempt, Claim, ClaimedDebt, LaneId, LeaseToken, LedgerError, LoadStatus, Micros, RecordId, Result, Settled,
+    Attempt, Claim, ClaimedDebt, LaneId, LeaseToken, LedgerError, LoadStatus, Micros, Result, Settled,
 };
 use sqlx::PgConnection;
 use std::collections::{HashMap, HashSet};
@@ -123,44 +121,28 @@ async fn take(conn: &mut PgConnection, asked: &Asked<'_>, after: (Micros, i64)) 
     .map_err(failed)
 }
 
-/// The first owed debts of each lane, in their order.
+/// The first owed debts of each lane, in their order. Of what must be absent the content is what was last accepted, as
+/// long as it is there.
 async fn first_debts(conn: &mut PgConnection, lanes: &[i64], limit: u32) -> Result<HashMap<i64, Vec<ClaimedDebt>>> {
-    let mut rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        ClaimedRow,
         r#"WITH head AS (
             SELECT d.id FROM unnest($1::bigint[]) AS held (lane) CROSS JOIN LATERAL (
-                SELECT d.id FROM debt d WHERE d.lane = held.lane AND d.state = 'owed'
+                SELECT d.id FROM debt d WHERE d.lane = held.lane AND d.queued AND d.state = 'owed'
                 ORDER BY d.turn, d.since, d.id LIMIT $2 FOR UPDATE) d),
         claimed AS (UPDATE debt SET state = 'sending' FROM head WHERE debt.id = head.id RETURNING debt.*)
-        SELECT d.id AS "id!", d.lane AS "lane!", d.turn AS "turn!", d.since AS "since!", d.generation AS "generation!",
-            d.attempts AS "attempts!", d.wanted, d.wanted_digest, r.key AS "key!", r.tenant AS "tenant!",
-            r.state AS "state!", c.bytes AS "bytes?"
-        FROM claimed d JOIN record r ON r.id = d.record LEFT JOIN content c
-            ON c.id = CASE d.wanted WHEN 'present' THEN d.wanted_content ELSE coalesce(d.sent_content, r.content) END"#,
+        SELECT d.lane AS "lane!", d.id AS "id!", d.generation AS "generation!", d.attempts AS "attempts!", d.wanted,
+            d.wanted_digest, r.key AS "key!", r.tenant AS "tenant!", r.state AS "state!",
+            CASE d.wanted WHEN 'present' THEN w.bytes ELSE coalesce(s.bytes, c.bytes) END AS "bytes?"
+        FROM claimed d JOIN record r ON r.id = d.record LEFT JOIN content w ON w.id = d.wanted_content
+            LEFT JOIN content s ON s.id = d.sent_content LEFT JOIN content c ON c.id = r.content
+        ORDER BY d.turn, d.since, d.id"#,
         lanes,
         i64::from(limit)
-    )
-    .fetch_all(conn)
-    .await
-    .map_err(failed)?;
-    rows.sort_unstable_by_key(|d| (d.turn, d.since, d.id));
+    );
     let mut claimed: HashMap<i64, Vec<ClaimedDebt>> = HashMap::with_capacity(lanes.len());
-    for found in rows {
-        let at = row("debt", found.id);
-        claimed.entry(found.lane).or_default().push(ClaimedDebt {
-            id: found.id,
-            item: RecordId(at.bytes("key", &found.key)?),
-            tenant: found.tenant.into(),
-            generation: found.generation,
-            wanted: at
-                .opt_named("wanted", found.wanted.as_deref(), wanted_from_name)?
-                .ok_or_else(|| at.bad("wanted"))?,
-            record_state: at.named("state", &found.state, State::from_name)?,
-            digest: at
-                .opt_digest("wanted_digest", found.wanted_digest.as_deref())?
-                .ok_or_else(|| at.bad("wanted_digest"))?,
-            content: found.bytes,
-            attempts: found.attempts,
-        });
+    for row in rows.fetch_all(conn).await.map_err(failed)? {
+        claimed.entry(row.lane).or_default().push(row.read()?);
     }
     Ok(claimed)
 }
@@ -218,13 +200,13 @@ async fn settle_held(conn: &mut PgConnection, held: &[&Settled]) -> Result<Optio
     }
     let lanes: Vec<i64> = held.iter().map(|one| one.lane.0).collect();
     let next: Vec<i64> = held.iter().map(|one| one.next).collect();
-    sqlx::query!("UPDATE debt SET state = 'owed' WHERE lane = ANY($1) AND state = 'sending'", &lanes)
+    sqlx::query!("UPDATE debt SET state = 'owed' WHERE lane = ANY($1) AND queued AND state = 'sending'", &lanes)
         .execute(&mut *conn)
         .await
         .map_err(failed)?;
     let due = sqlx::query_scalar!(
         "UPDATE lane SET leased = false,
-            next_at = CASE WHEN EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.state = 'owed') THEN s.next END
+            next_at = CASE WHEN EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.queued AND d.state = 'owed') THEN s.next END
          FROM unnest($1::bigint[], $2::bigint[]) AS s (lane, next) WHERE lane.id = s.lane RETURNING lane.next_at",
         &lanes,
         &next
@@ -316,7 +298,7 @@ async fn settle_debts(conn: &mut PgConnection, held: &[&Settled]) -> Result<()> 
 pub(super) async fn try_again(ledger: &PostgresLedger, connection: &str, now: Micros) -> Result<u64> {
     let mut tx = ledger.write().await?;
     let found = sqlx::query_scalar!(
-        "SELECT id FROM debt WHERE connection = (SELECT id FROM connection WHERE name = $1) AND state = 'uncertain'",
+        "SELECT id FROM debt WHERE connection = (SELECT id FROM connection WHERE name = $1) AND phase = 'uncertain'",
         connection
     )
     .fetch_all(&mut *tx)
@@ -353,7 +335,7 @@ pub(super) async fn reap(ledger: &PostgresLedger, now: Micros) -> Result<u64> {
     sqlx::query!(
         "INSERT INTO attempt (connection, debt, load, at, took, verdict, cause, reason)
          SELECT lane.connection, d.id, NULL, $2, 0, 'uncertain', 'lease', 'the lease ran out'
-         FROM debt d JOIN lane ON lane.id = d.lane WHERE d.state = 'sending' AND d.lane = ANY($1) ORDER BY d.id",
+         FROM debt d JOIN lane ON lane.id = d.lane WHERE d.queued AND d.state = 'sending' AND d.lane = ANY($1) ORDER BY d.id",
         &lanes,
         now
     )
@@ -363,7 +345,7 @@ pub(super) async fn reap(ledger: &PostgresLedger, now: Micros) -> Result<u64> {
     sqlx::query!(
         "UPDATE debt SET state = 'uncertain', unsure = true, attempts = attempts + 1, reason = 'the lease ran out',
             fixer = NULL
-         WHERE state = 'sending' AND lane = ANY($1)",
+         WHERE queued AND state = 'sending' AND lane = ANY($1)",
         &lanes
     )
     .execute(&mut *tx)
@@ -383,7 +365,7 @@ pub(super) async fn reap(ledger: &PostgresLedger, now: Micros) -> Result<u64> {
     }
     sqlx::query!(
         "UPDATE lane SET leased = false,
-            next_at = CASE WHEN EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.state = 'owed') THEN $2::bigint END
+            next_at = CASE WHEN EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.queued AND d.state = 'owed') THEN $2::bigint END
          WHERE id = ANY($1)",
         &lanes,
         now

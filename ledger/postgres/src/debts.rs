@@ -1,65 +1,13 @@
 //! Reading debts and holdings; attempts, connections and their figures.
 
-use super::rows::{RecordRow, row};
 use super::{PostgresLedger, again, claims, commit, connection_id, failed, keep, loads, plans};
 use async_trait::async_trait;
-use silta_adapter::canonical::Digest;
-use silta_adapter::delivery::Verdict;
-use silta_adapter::problem::Fixer;
-use silta_ledger::stored::wanted_from_name;
+use silta_ledger::rows::{AttemptRow, DebtRow, HoldingRow, RecordRow, row};
 use silta_ledger::{
     Attempt, Claim, ConnectionState, Debt, DebtState, DebtTarget, Debts, DirtyItem, Figures, Holding, HoldingCursor,
-    LaneId, LearnerId, LeaseToken, Load, LoadStatus, ManifestEntry, Micros, NewLoad, Observation, Outcome, Plan, Raise,
-    RecordId, Result, Sealed, Settled, Shrinkage, Wanted,
+    LaneId, LeaseToken, Load, LoadStatus, ManifestEntry, Micros, NewLoad, Observation, Outcome, Plan, Raise, RecordId,
+    Result, Settled, Shrinkage,
 };
-
-/// A debt as it is read.
-struct DebtRow {
-    id: i64,
-    connection: String,
-    tenant: String,
-    key: Vec<u8>,
-    kind: i16,
-    state: String,
-    wanted: Option<String>,
-    generation: i64,
-    attempts: i64,
-    since: i64,
-    fixer: Option<String>,
-    reason: String,
-    wanted_digest: Option<Vec<u8>>,
-    sent_digest: Option<Vec<u8>>,
-    confirmed_digest: Option<Vec<u8>>,
-    sent_at: Option<i64>,
-    confirmed_at: Option<i64>,
-    losses: Option<Vec<u8>>,
-}
-
-impl DebtRow {
-    fn read(self) -> Result<Debt> {
-        let at = row("debt", self.id);
-        Ok(Debt {
-            id: self.id,
-            connection: self.connection.into(),
-            tenant: self.tenant.into(),
-            item: RecordId(at.bytes("key", &self.key)?),
-            kind: at.kind(self.kind)?,
-            state: at.named("state", &self.state, DebtState::from_name)?,
-            wanted: at.opt_named("wanted", self.wanted.as_deref(), wanted_from_name)?.unwrap_or(Wanted::Present),
-            generation: self.generation,
-            attempts: self.attempts,
-            since: self.since,
-            fixer: at.opt_named("fixer", self.fixer.as_deref(), Fixer::from_name)?,
-            reason: self.reason,
-            wanted_digest: at.opt_digest("wanted_digest", self.wanted_digest.as_deref())?,
-            sent_digest: at.opt_digest("sent_digest", self.sent_digest.as_deref())?,
-            confirmed_digest: at.opt_digest("confirmed_digest", self.confirmed_digest.as_deref())?,
-            sent_at: self.sent_at,
-            confirmed_at: self.confirmed_at,
-            losses: self.losses,
-        })
-    }
-}
 
 macro_rules! select_debts {
     ($rest:tt $(, $parameter:expr)*) => {
@@ -73,48 +21,6 @@ macro_rules! select_debts {
             $(, $parameter)*
         )
     };
-}
-
-/// A holding as it is read.
-struct HoldingRow {
-    id: i64,
-    key: Vec<u8>,
-    learner: Vec<u8>,
-    rank: i16,
-    kind: i16,
-    state: String,
-    generation: i64,
-    wanted: Option<String>,
-    wanted_digest: Option<Vec<u8>>,
-    wanted_bytes: Option<Vec<u8>>,
-    sent_digest: Option<Vec<u8>>,
-    sent_bytes: Option<Vec<u8>>,
-    confirmed_digest: Option<Vec<u8>>,
-    confirmed_bytes: Option<Vec<u8>>,
-    sent_at: Option<i64>,
-}
-
-impl HoldingRow {
-    fn read(self) -> Result<Holding> {
-        let at = row("debt", self.id);
-        let content = |column, digest: Option<Vec<u8>>, bytes: Option<Vec<u8>>| -> Result<Option<(Digest, Sealed)>> {
-            Ok(at.opt_digest(column, digest.as_deref())?.zip(bytes))
-        };
-        Ok(Holding {
-            debt: self.id,
-            item: RecordId(at.bytes("key", &self.key)?),
-            learner: LearnerId(at.bytes("learner", &self.learner)?),
-            rank: u8::try_from(self.rank).map_err(|_| at.bad("rank"))?,
-            kind: at.kind(self.kind)?,
-            state: at.named("state", &self.state, DebtState::from_name)?,
-            generation: self.generation,
-            wanted: at.opt_named("wanted", self.wanted.as_deref(), wanted_from_name)?,
-            wanted_content: content("wanted_digest", self.wanted_digest, self.wanted_bytes)?,
-            sent_content: content("sent_digest", self.sent_digest, self.sent_bytes)?,
-            confirmed_content: content("confirmed_digest", self.confirmed_digest, self.confirmed_bytes)?,
-            sent_at: self.sent_at,
-        })
-    }
 }
 
 #[async_trait]
@@ -152,7 +58,7 @@ impl Debts for PostgresLedger {
                     tenant: found.tenant,
                     learner: found.learner,
                     source: found.source,
-                    kind: found.kind,
+                    kind: found.kind.into(),
                     institution: found.institution,
                     version: found.version,
                     state: found.state,
@@ -310,28 +216,14 @@ impl Debts for PostgresLedger {
     }
 
     async fn attempts(&self, debt: i64, limit: u32) -> Result<Vec<Attempt>> {
-        let rows = sqlx::query!(
+        let rows = sqlx::query_as!(
+            AttemptRow,
             "SELECT a.id, a.debt, a.load, c.name AS connection, a.at, a.took, a.verdict, a.cause, a.reason
              FROM attempt a JOIN connection c ON c.id = a.connection WHERE a.debt = $1 ORDER BY a.id DESC LIMIT $2",
             debt,
             i64::from(limit)
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(failed)?;
-        let attempts = rows.into_iter().map(|found| {
-            Ok(Attempt {
-                debt: found.debt,
-                load: found.load,
-                connection: found.connection.into(),
-                at: found.at,
-                took: found.took,
-                verdict: row("attempt", found.id).named("verdict", &found.verdict, Verdict::from_name)?,
-                cause: found.cause.into(),
-                reason: found.reason,
-            })
-        });
-        attempts.collect()
+        );
+        rows.fetch_all(&self.pool).await.map_err(failed)?.into_iter().map(AttemptRow::read).collect()
     }
 
     async fn connection(&self, name: &str) -> Result<ConnectionState> {
@@ -386,20 +278,29 @@ impl Debts for PostgresLedger {
         else {
             return Ok(Figures::default());
         };
-        let rows =
-            sqlx::query!(r#"SELECT state, count(*) AS "debts!" FROM debt WHERE connection = $1 GROUP BY state"#, id)
-                .fetch_all(&self.pool)
-                .await
-                .map_err(failed)?;
+        // What is being sent is counted with what is owed in the index; it is in leased lanes, of which there are few.
+        let rows = sqlx::query!(
+            r#"WITH sending AS (SELECT count(*) AS debts FROM lane l JOIN debt d ON d.lane = l.id AND d.queued
+                AND d.state = 'sending' WHERE l.leased AND l.connection = $1),
+            counted AS (SELECT phase AS state, count(*) AS debts FROM debt WHERE connection = $1 GROUP BY phase)
+            SELECT c.state AS "state!", c.debts - CASE c.state WHEN 'owed' THEN s.debts ELSE 0 END AS "debts!"
+            FROM counted c CROSS JOIN sending s
+            UNION ALL SELECT 'sending', debts FROM sending"#,
+            id
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed)?;
         let state = |name: &str| row("debt", 0).named("state", name, DebtState::from_name);
-        let mut states = rows.iter().map(|r| Ok((state(&r.state)?, r.debts))).collect::<Result<Vec<_>>>()?;
+        let there = rows.iter().filter(|r| r.debts > 0);
+        let mut states = there.map(|r| Ok((state(&r.state)?, r.debts))).collect::<Result<Vec<_>>>()?;
         states.sort_by_key(|(state, _)| DebtState::ALL.iter().position(|s| s == state));
         let rest = sqlx::query!(
             r#"SELECT
                 (SELECT min(since) FROM debt WHERE connection = $1
-                    AND state IN ('unplanned', 'owed', 'sending', 'uncertain', 'waiting')) AS oldest,
+                    AND phase IN ('unplanned', 'owed', 'uncertain', 'waiting')) AS oldest,
                 (SELECT count(*) FROM debt WHERE connection = $1 AND mark > 0
-                    AND state NOT IN ('unplanned', 'owed', 'sending', 'uncertain', 'waiting')) AS "dirty!",
+                    AND phase NOT IN ('unplanned', 'owed', 'uncertain', 'waiting')) AS "dirty!",
                 (SELECT count(*) FROM attempt WHERE connection = $1 AND at >= $2) AS "attempts!",
                 (SELECT count(*) FROM attempt WHERE connection = $1 AND at >= $2
                     AND verdict IN ('accepted', 'accepted_pending')) AS "accepted!",

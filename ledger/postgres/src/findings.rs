@@ -1,55 +1,16 @@
 //! Reconciliations and their findings.
 
-use super::rows::{insert_contents, keys, opt_digest_bytes, row, whose};
+use super::rows::{insert_contents, keys, opt_digest_bytes, whose};
 use super::{PostgresLedger, again, commit, connection_id, content_numbers, failed};
 use async_trait::async_trait;
 use silta_ledger::batch::NewContent;
+use silta_ledger::rows::{FindingRow, row};
 use silta_ledger::{
     Finding, FindingKind, FindingStatus, Findings, LedgerError, Micros, NewFinding, Reconciliation, RecordId, Result,
     Summary,
 };
 use sqlx::PgConnection;
 use std::collections::{BTreeMap, HashSet};
-
-/// A finding as it is read.
-struct FindingRow {
-    id: i64,
-    reconciliation: i64,
-    connection: String,
-    item: Vec<u8>,
-    debt: Option<i64>,
-    kind: String,
-    status: String,
-    digest: Option<Vec<u8>>,
-    implied_by: Option<Vec<u8>>,
-    bytes: Option<Vec<u8>>,
-    opened: i64,
-    seen: i64,
-    sightings: i64,
-    closed: Option<i64>,
-}
-
-impl FindingRow {
-    fn read(self) -> Result<Finding> {
-        let at = row("finding", self.id);
-        Ok(Finding {
-            id: self.id,
-            reconciliation: self.reconciliation,
-            connection: self.connection.into(),
-            item: RecordId(at.bytes("item", &self.item)?),
-            debt: self.debt,
-            kind: at.named("kind", &self.kind, FindingKind::from_name)?,
-            status: at.named("status", &self.status, FindingStatus::from_name)?,
-            digest: at.opt_digest("digest", self.digest.as_deref())?,
-            implied_by: self.implied_by.map(|key| at.bytes("implied_by", &key).map(RecordId)).transpose()?,
-            evidence: self.bytes.unwrap_or_default(),
-            opened: self.opened,
-            seen: self.seen,
-            sightings: self.sightings,
-            closed: self.closed,
-        })
-    }
-}
 
 macro_rules! select_findings {
     ($rest:tt $(, $parameter:expr)*) => {
@@ -81,13 +42,11 @@ async fn found(
 ) -> Result<()> {
     let mut tx = ledger.write().await?;
     // One run of a connection at a time writes what it found.
-    let connection = sqlx::query_scalar!(
+    let of = sqlx::query_scalar!(
         "SELECT c.id FROM reconciliation r JOIN connection c ON c.id = r.connection WHERE r.id = $1 FOR NO KEY UPDATE OF c",
         reconciliation
-    )
-    .fetch_one(&mut *tx)
-    .await
-    .map_err(failed)?;
+    );
+    let Some(connection) = of.fetch_optional(&mut *tx).await.map_err(failed)? else { return Ok(()) };
     let run = Run { reconciliation, connection, at };
     let settling: HashSet<RecordId> =
         findings.iter().filter(|f| f.kind == FindingKind::Settling).map(|f| f.item).collect();

@@ -1,9 +1,10 @@
 //! Keeping records: load what is known, judge in memory, write; a fixed number of statements for any batch.
 
-use super::rows::{insert_contents, keys, row};
+use super::rows::{insert_contents, keys};
 use super::{PostgresLedger, commit, connection_id, content_numbers, failed, lock_feed, lock_tenant, tick};
 use silta_adapter::record::State;
 use silta_ledger::batch::{Judged, Known, Standing, judge_batch};
+use silta_ledger::rows::row;
 use silta_ledger::stored::digest_bytes;
 use silta_ledger::{
     Batch, DebtTarget, Incoming, Kept, LaneBy, LearnerId, Lookup, Micros, Outcome, RecordId, Result, TakeBack, rank,
@@ -88,7 +89,7 @@ async fn load_owners(conn: &mut PgConnection, batch: &Batch, known: &mut Known) 
     for found in rows {
         let at = row("record", found.id);
         let lookup = Lookup(at.bytes("lookup", &found.lookup)?);
-        known.owners.push((lookup, at.kind(found.kind)?, found.institution.into(), found.source.into()));
+        known.owners.push((lookup, at.kind(found.kind.into())?, found.institution.into(), found.source.into()));
     }
     Ok(())
 }
@@ -358,10 +359,15 @@ pub(super) async fn erase(ledger: &PostgresLedger, tenant: &str, learner: Learne
         return Ok(0);
     }
     let records: Vec<i64> = taken_back.iter().map(|r| r.id).collect();
-    sqlx::query!("DELETE FROM content WHERE learner = $1 AND (record IS NULL OR record = ANY($2))", &learner, &records)
-        .execute(&mut *tx)
-        .await
-        .map_err(failed)?;
+    sqlx::query!(
+        "DELETE FROM content WHERE learner = $1 AND (record IS NULL OR record = ANY($2))
+            OR id IN (SELECT p.content FROM problem p WHERE p.record IN (SELECT key FROM record WHERE id = ANY($2)))",
+        &learner,
+        &records
+    )
+    .execute(&mut *tx)
+    .await
+    .map_err(failed)?;
     sqlx::query!(
         "UPDATE problem SET closed = $1
          WHERE closed IS NULL AND record IN (SELECT key FROM record WHERE id = ANY($2))",

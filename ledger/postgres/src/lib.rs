@@ -14,6 +14,8 @@
 
 mod access;
 mod claims;
+#[cfg(test)]
+mod cut;
 mod debts;
 mod filling;
 mod findings;
@@ -22,6 +24,7 @@ mod loads;
 mod plans;
 mod problems;
 mod records;
+mod retention;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -205,11 +208,22 @@ use again;
 /// The store failed. Messages of PostgreSQL name tables and columns; the details, which may hold values, are left out.
 fn failed(error: sqlx::Error) -> LedgerError {
     const GAVE_WAY: [&str; 2] = ["40P01", "40001"];
+    // Connections that broke, resources that ran out, a server that stops, starts or stands by, locks that were not given.
+    const AWAY: [&str; 7] = ["08", "53", "57P", "58", "25006", "25P03", "55P03"];
     match &error {
-        sqlx::Error::Database(said) if said.code().is_some_and(|code| GAVE_WAY.contains(&&*code)) => {
-            LedgerError::Conflict(said.message().to_owned())
+        sqlx::Error::Database(said) => {
+            let (code, message) = (said.code().unwrap_or_default(), said.message().to_owned());
+            match () {
+                () if GAVE_WAY.contains(&&*code) => LedgerError::Conflict(message),
+                () if AWAY.iter().any(|class| code.starts_with(class)) => LedgerError::Away(message),
+                () => LedgerError::Store(message),
+            }
         }
-        sqlx::Error::Database(said) => LedgerError::Store(said.message().to_owned()),
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => LedgerError::Away(error.to_string()),
         _ => LedgerError::Store(error.to_string()),
     }
 }

@@ -1,38 +1,12 @@
 //! Loads and their manifests.
 
 use super::plans::{drop_unused, lock_debts, rest};
-use super::rows::{keys, opt_digest_bytes, row};
+use super::rows::{keys, opt_digest_bytes};
 use super::{PostgresLedger, commit, connection_id, failed};
+use silta_ledger::rows::{EntryRow, LoadRow};
 use silta_ledger::{Load, LoadStatus, ManifestEntry, Micros, NewLoad, RecordId, Result, Shrinkage};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
-
-/// A load as it is read.
-struct LoadRow {
-    id: i64,
-    connection: String,
-    tenant: String,
-    at: i64,
-    status: String,
-    reason: String,
-    items: i64,
-    closed: Option<i64>,
-}
-
-impl LoadRow {
-    fn read(self) -> Result<Load> {
-        Ok(Load {
-            id: self.id,
-            connection: self.connection.into(),
-            tenant: self.tenant.into(),
-            at: self.at,
-            status: row("load", self.id).named("status", &self.status, LoadStatus::from_name)?,
-            reason: self.reason,
-            items: self.items,
-            closed: self.closed,
-        })
-    }
-}
 
 macro_rules! select_loads {
     ($rest:tt $(, $parameter:expr)*) => {
@@ -152,11 +126,11 @@ pub(super) async fn finish(
     }
 }
 
-/// It is open whether a failed load arrived.
+/// It is open whether a failed load arrived: whether there is what it said, or what was last accepted.
 async fn unsure(conn: &mut PgConnection, load: i64) -> Result<()> {
     sqlx::query!(
-        "UPDATE debt SET unsure = true
-         WHERE id IN (SELECT debt FROM manifest WHERE load = $1 AND digest IS NOT NULL)",
+        "UPDATE debt SET unsure = true FROM manifest m
+         WHERE m.load = $1 AND debt.id = m.debt AND m.digest IS DISTINCT FROM debt.sent_digest",
         load
     )
     .execute(conn)
@@ -171,20 +145,20 @@ async fn unsure(conn: &mut PgConnection, load: i64) -> Result<()> {
 async fn delivered(conn: &mut PgConnection, load: i64, at: Micros) -> Result<()> {
     let debts = sqlx::query_scalar!(
         "UPDATE debt SET
-            state = CASE WHEN p.pays AND debt.state IN ('unplanned', 'owed', 'sending', 'uncertain', 'waiting')
-                THEN 'sent' ELSE debt.state END,
+            state = CASE WHEN p.pays THEN 'sent' ELSE debt.state END,
             fixer = CASE WHEN p.pays THEN NULL ELSE debt.fixer END,
             reason = CASE WHEN p.pays THEN '' ELSE debt.reason END,
-            unsure = false, sent_at = $2,
+            unsure = debt.unsure AND debt.generation <> p.generation, sent_at = $2,
             sent_content = CASE p.digest
-                WHEN wanted_digest THEN coalesce(wanted_content, sent_content, confirmed_content)
-                WHEN sent_digest THEN sent_content
+                WHEN sent_digest THEN coalesce(sent_content, CASE WHEN sent_digest = wanted_digest THEN wanted_content END)
+                WHEN CASE WHEN debt.wanted = 'present' THEN wanted_digest END THEN wanted_content
                 WHEN confirmed_digest THEN confirmed_content END,
             sent_digest = p.digest
          FROM (SELECT m.debt, m.generation, m.digest, m.wanted, l.at, coalesce(m.wanted AND m.generation = d.generation
-                AND CASE WHEN m.digest IS NULL THEN d.wanted = 'absent' ELSE m.digest = d.wanted_digest END, false) AS pays
+                AND CASE WHEN m.digest IS NULL THEN d.wanted = 'absent' ELSE m.digest = d.wanted_digest END
+                AND d.state IN ('unplanned', 'owed', 'sending', 'uncertain', 'waiting'), false) AS pays
             FROM load l JOIN manifest m ON m.load = l.id JOIN debt d ON d.id = m.debt WHERE l.id = $1) p
-         WHERE debt.id = p.debt AND (p.digest IS NOT NULL OR p.wanted OR sent_digest IS NOT NULL)
+         WHERE debt.id = p.debt AND (p.digest IS NOT NULL OR p.wanted OR debt.sent_digest IS NOT NULL)
             AND (debt.generation = p.generation OR sent_at IS NULL OR sent_at < p.at)
          RETURNING debt.id",
         load,
@@ -237,27 +211,15 @@ pub(super) async fn manifest(
     after: Option<RecordId>,
     limit: u32,
 ) -> Result<Vec<ManifestEntry>> {
-    let rows = sqlx::query!(
-        "SELECT debt, item, generation, digest, wanted FROM manifest
+    let rows = sqlx::query_as!(
+        EntryRow,
+        "SELECT load, debt, item, generation, digest, wanted FROM manifest
          WHERE load = $1 AND item > $2 ORDER BY item LIMIT $3",
         load,
         after.map_or_else(Vec::new, |id| id.0.to_vec()),
         i64::from(limit)
-    )
-    .fetch_all(&ledger.pool)
-    .await
-    .map_err(failed)?;
-    let entries = rows.into_iter().map(|found| {
-        let at = row("manifest", load);
-        Ok(ManifestEntry {
-            debt: found.debt,
-            item: RecordId(at.bytes("item", &found.item)?),
-            generation: found.generation,
-            digest: at.opt_digest("digest", found.digest.as_deref())?,
-            wanted: found.wanted,
-        })
-    });
-    entries.collect()
+    );
+    rows.fetch_all(&ledger.pool).await.map_err(failed)?.into_iter().map(EntryRow::read).collect()
 }
 
 /// See [`silta_ledger::Debts::shrinkage`].

@@ -1,8 +1,9 @@
 //! Plans written, debts raised, observations noted: whatever decides what is owed.
 
-use super::rows::{insert_contents, opt_digest_bytes, row};
+use super::rows::{insert_contents, opt_digest_bytes};
 use super::{PostgresLedger, commit, content_numbers, failed, tick};
 use silta_ledger::batch::NewContent;
+use silta_ledger::rows::row;
 use silta_ledger::stored::{digest_bytes, wanted_name};
 use silta_ledger::{DebtState, Decision, LearnerId, Micros, Observation, Plan, Raise, Result};
 use sqlx::PgConnection;
@@ -232,7 +233,8 @@ pub(super) async fn enqueue(conn: &mut PgConnection, debts: &[i64], at: Micros, 
             lane = coalesce(debt.lane, l.id)
          FROM record r JOIN lane l ON l.tenant = r.tenant
          WHERE debt.id = ANY($1) AND debt.state = 'owed' AND r.id = debt.record AND l.connection = debt.connection
-            AND l.key = CASE WHEN debt.shared THEN decode(repeat('00', 16), 'hex') ELSE debt.learner END",
+            AND l.key = CASE WHEN debt.shared THEN decode(repeat('00', 16), 'hex') ELSE debt.learner END
+            AND (debt.lane IS NULL OR debt.turn <> CASE debt.wanted WHEN 'present' THEN debt.rank ELSE 255 - debt.rank END)",
         debts
     )
     .execute(&mut *conn)
@@ -259,7 +261,7 @@ pub(super) async fn rest(conn: &mut PgConnection, debts: &[i64]) -> Result<()> {
     sqlx::query!(
         "UPDATE lane SET next_at = NULL WHERE next_at IS NOT NULL
             AND id IN (SELECT d.lane FROM debt d WHERE d.id = ANY($1))
-            AND NOT EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.state = 'owed')",
+            AND NOT EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.queued AND d.state = 'owed')",
         debts
     )
     .execute(conn)
@@ -328,7 +330,8 @@ pub(super) async fn raise(ledger: &PostgresLedger, at: Micros, why: &str, which:
 
 async fn in_state(conn: &mut PgConnection, connection: &str, state: DebtState) -> Result<Vec<i64>> {
     sqlx::query_scalar!(
-        "SELECT id FROM debt WHERE connection = (SELECT id FROM connection WHERE name = $1) AND state = $2",
+        "SELECT id FROM debt WHERE connection = (SELECT id FROM connection WHERE name = $1) AND state = $2
+            AND phase = CASE $2 WHEN 'sending' THEN 'owed' ELSE $2 END",
         connection,
         state.name()
     )

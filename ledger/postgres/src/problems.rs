@@ -3,49 +3,15 @@
 //! A problem is known by its record, origin and code. Where a record has several with one code, their number counts:
 //! of three that stay two, the last is closed.
 
-use super::rows::{insert_contents, keys, row, whose};
+use super::rows::{insert_contents, keys, whose};
 use super::{PostgresLedger, commit, content_numbers, failed, lock_tenant};
-use silta_adapter::problem::Fixer;
 use silta_ledger::batch::NewContent;
-use silta_ledger::stored::{severity_from_name, severity_name};
+use silta_ledger::rows::{ProblemRow, row};
+use silta_ledger::stored::severity_name;
 use silta_ledger::{NewProblem, ProblemReading, RecordId, Result, StoredProblem};
 use smol_str::SmolStr;
 use sqlx::PgConnection;
 use std::collections::{HashMap, VecDeque};
-
-/// A problem as it is read.
-struct ProblemRow {
-    id: i64,
-    tenant: String,
-    origin: String,
-    record: Option<Vec<u8>>,
-    code: String,
-    severity: String,
-    fixer: String,
-    bytes: Option<Vec<u8>>,
-    opened: i64,
-    closed: Option<i64>,
-    closed_by: Option<i64>,
-}
-
-impl ProblemRow {
-    fn read(self) -> Result<StoredProblem> {
-        let at = row("problem", self.id);
-        Ok(StoredProblem {
-            id: self.id,
-            tenant: self.tenant.into(),
-            origin: self.origin.into(),
-            record: self.record.map(|key| at.bytes("record", &key).map(RecordId)).transpose()?,
-            code: self.code.into(),
-            severity: at.named("severity", &self.severity, severity_from_name)?,
-            fixer: at.named("fixer", &self.fixer, Fixer::from_name)?,
-            content: self.bytes.unwrap_or_default(),
-            opened: self.opened,
-            closed: self.closed,
-            closed_by: self.closed_by,
-        })
-    }
-}
 
 macro_rules! select_problems {
     ($rest:tt $(, $parameter:expr)*) => {
@@ -121,7 +87,7 @@ async fn open_of(conn: &mut PgConnection, reading: &ProblemReading) -> Result<Op
     let rows = sqlx::query!(
         r#"SELECT p.id, p.record AS "record!", p.code, p.content FROM problem p
         WHERE p.record = ANY($1) AND p.tenant = $2 AND p.origin = $3 AND p.closed IS NULL ORDER BY p.id"#,
-        &keys(&reading.records),
+        &keys(reading.records.iter().chain(reading.problems.iter().filter_map(|p| p.record.as_ref()))),
         &*reading.tenant,
         &*reading.origin
     )

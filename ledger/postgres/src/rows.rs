@@ -1,102 +1,14 @@
-//! Between rows and types: the one place where columns are read and parameters are made.
+//! Parameters: lists travel as arrays.
 
 use super::failed;
 use silta_adapter::canonical::Digest;
-use silta_adapter::record::{RecordKind, State};
+use silta_adapter::record::RecordKind;
 use silta_ledger::batch::NewContent;
-use silta_ledger::stored::{digest_bytes, digest_from_bytes, kind_from_number};
-use silta_ledger::{LearnerId, LedgerError, RecordId, Result, StoredRecord};
+use silta_ledger::rows::row;
+use silta_ledger::stored::digest_bytes;
+use silta_ledger::{LearnerId, RecordId, Result};
 use sqlx::PgConnection;
 use std::collections::HashMap;
-
-/// A row being read: its table and number, for what is wrong with it.
-#[derive(Clone, Copy)]
-pub(super) struct Row {
-    table: &'static str,
-    id: i64,
-}
-
-/// A row of (mainly) this table.
-pub(super) fn row(table: &'static str, id: i64) -> Row {
-    Row { table, id }
-}
-
-impl Row {
-    /// The row is not what it should be.
-    pub(super) fn bad(self, column: &'static str) -> LedgerError {
-        LedgerError::Inconsistent { table: self.table, column, row: self.id.to_string() }
-    }
-
-    /// A value stored by its name.
-    pub(super) fn named<T>(self, column: &'static str, name: &str, from_name: fn(&str) -> Option<T>) -> Result<T> {
-        from_name(name).ok_or_else(|| self.bad(column))
-    }
-
-    /// A value stored by its name, that may be absent.
-    pub(super) fn opt_named<T>(
-        self,
-        column: &'static str,
-        name: Option<&str>,
-        from_name: fn(&str) -> Option<T>,
-    ) -> Result<Option<T>> {
-        name.map(|name| self.named(column, name, from_name)).transpose()
-    }
-
-    /// A kind of record.
-    pub(super) fn kind(self, number: i16) -> Result<RecordKind> {
-        kind_from_number(number.into()).ok_or_else(|| self.bad("kind"))
-    }
-
-    /// A pseudonym or hash.
-    pub(super) fn bytes<const N: usize>(self, column: &'static str, bytes: &[u8]) -> Result<[u8; N]> {
-        bytes.try_into().map_err(|_| self.bad(column))
-    }
-
-    /// A digest.
-    pub(super) fn digest(self, column: &'static str, bytes: &[u8]) -> Result<Digest> {
-        digest_from_bytes(bytes).ok_or_else(|| self.bad(column))
-    }
-
-    /// A digest that may be absent.
-    pub(super) fn opt_digest(self, column: &'static str, bytes: Option<&[u8]>) -> Result<Option<Digest>> {
-        bytes.map(|bytes| self.digest(column, bytes)).transpose()
-    }
-}
-
-/// A record as it is read.
-pub(super) struct RecordRow {
-    pub(super) id: i64,
-    pub(super) key: Vec<u8>,
-    pub(super) tenant: String,
-    pub(super) learner: Vec<u8>,
-    pub(super) source: String,
-    pub(super) kind: i16,
-    pub(super) institution: String,
-    pub(super) version: i64,
-    pub(super) state: String,
-    pub(super) revision: Option<i64>,
-    pub(super) digest: Vec<u8>,
-    pub(super) bytes: Option<Vec<u8>>,
-}
-
-impl RecordRow {
-    pub(super) fn read(self) -> Result<StoredRecord> {
-        let row = row("record", self.id);
-        Ok(StoredRecord {
-            id: RecordId(row.bytes("key", &self.key)?),
-            tenant: self.tenant.into(),
-            learner: LearnerId(row.bytes("learner", &self.learner)?),
-            source: self.source.into(),
-            kind: row.kind(self.kind)?,
-            institution: self.institution.into(),
-            version: self.version,
-            state: row.named("state", &self.state, State::from_name)?,
-            revision: self.revision.map(i64::cast_unsigned),
-            digest: row.digest("digest", &self.digest)?,
-            content: self.bytes,
-        })
-    }
-}
 
 /// Records as a parameter.
 pub(super) fn keys<'a>(ids: impl IntoIterator<Item = &'a RecordId>) -> Vec<Vec<u8>> {

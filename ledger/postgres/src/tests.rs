@@ -1,16 +1,17 @@
 //! The suite, and what is special to PostgreSQL.
 
 use super::PostgresLedger;
+use super::cut::Way;
 use super::throwaway::Database;
 use silta_adapter::canonical::{Digest, FORM};
 use silta_adapter::record::{RecordKind, State};
+use silta_ledger::conformance::a_call_that_fails_changes_nothing;
 use silta_ledger::{
-    Batch, DebtState, DebtTarget, Debts, Decision, Incoming, LaneBy, LearnerId, Ledger, LedgerError, Lookup, Outcome,
-    Plan, RecordId, Records, Settled, Settlement, Wanted, ledger_suite,
+    Batch, DebtState, DebtTarget, Debts, Decision, Incoming, LaneBy, LearnerId, Ledger, Lookup, Plan, RecordId,
+    Records, Settled, Settlement, Wanted, ledger_suite, together_suite,
 };
 use sqlx::AssertSqlSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 async fn empty() -> (Box<dyn Ledger>, Database) {
     let database = Database::new().await;
@@ -18,6 +19,13 @@ async fn empty() -> (Box<dyn Ledger>, Database) {
 }
 
 ledger_suite!(suite, super::empty, 12);
+
+async fn two_processes() -> ([Arc<dyn Ledger>; 2], Database) {
+    let database = Database::new().await;
+    ([Arc::new(database.ledger().await), Arc::new(database.ledger().await)], database)
+}
+
+together_suite!(together, super::two_processes);
 
 fn id(n: u32) -> RecordId {
     let mut bytes = [0; 16];
@@ -88,6 +96,15 @@ fn sent(claim: &silta_ledger::Claim, at: i64) -> Settled {
     Settled { lane: claim.lane, token: claim.token, at, next: at, debts: debts.collect() }
 }
 
+#[test]
+fn migrations_of_one_thousand_only_add() {
+    let later = super::MIGRATIONS.iter().filter(|migration| migration.version % 1_000 > 1);
+    for migration in later {
+        let taken = silta_ledger::stored::takes_away(migration.sql.as_str());
+        assert!(taken.is_empty(), "{}: {taken:?}", migration.description);
+    }
+}
+
 #[tokio::test]
 async fn migrations_are_told_and_run_once_by_many() {
     let database = Database::blank().await;
@@ -102,53 +119,6 @@ async fn migrations_are_told_and_run_once_by_many() {
 async fn a_password_in_a_url_is_not_told() {
     let told = PostgresLedger::open("postgres://user:secret@host:port/x").await.expect_err("no URL").to_string();
     assert!(!told.contains("secret"), "{told}");
-}
-
-/// Writers in many processes while a reader follows the feed: it misses nothing and sees nothing twice.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_follower_of_the_feed_misses_nothing() {
-    const WRITERS: u32 = 8;
-    const BATCHES: u32 = 12;
-    let database = Database::new().await;
-    let handles = [database.ledger().await, database.ledger().await];
-    let done = Arc::new(AtomicBool::new(false));
-    let follower = tokio::spawn({
-        let (ledger, done) = (database.ledger().await, Arc::clone(&done));
-        async move {
-            let mut followed = Vec::new();
-            loop {
-                let last = done.load(Ordering::SeqCst);
-                let after = followed.last().map_or(0, |(position, _)| *position);
-                let page = ledger.feed(&[], &[], after, 7).await.expect("feed");
-                if page.is_empty() && last {
-                    return followed;
-                }
-                followed.extend(page.iter().map(|change| (change.position, change.record.id)));
-                tokio::task::yield_now().await;
-            }
-        }
-    });
-    let writers: Vec<_> = (0..WRITERS)
-        .map(|writer| {
-            let ledger = handles[writer as usize % 2].clone();
-            tokio::spawn(async move {
-                for n in 0..BATCHES {
-                    let first = (writer * BATCHES + n) * 3;
-                    let records = (first..first + 3).map(|n| record(n, 1)).collect();
-                    let kept = ledger.keep(&batch(&format!("tenant{writer}"), records)).await.expect("kept");
-                    assert!(kept.iter().all(|k| k.outcome == Outcome::New));
-                }
-            })
-        })
-        .collect();
-    for writer in writers {
-        writer.await.expect("wrote");
-    }
-    done.store(true, Ordering::SeqCst);
-    let followed = follower.await.expect("followed");
-    let all = handles[0].feed(&[], &[], 0, 10_000).await.expect("feed");
-    assert_eq!(all.len() as u32, WRITERS * BATCHES * 3);
-    assert_eq!(followed, all.iter().map(|c| (c.position, c.record.id)).collect::<Vec<_>>());
 }
 
 /// A writer that has taken positions and not committed holds up the next one: no position appears behind a served one.
@@ -171,98 +141,6 @@ async fn positions_are_in_the_order_of_commits() {
     slow.commit().await.expect("committed");
     fast.await.expect("wrote").expect("kept");
     assert!(ledger.feed(&[], &[], 0, 9).await.expect("feed")[0].position > taken);
-}
-
-/// Two sources that send the same key at once: one has it, the other is contested.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_key_is_claimed_by_one_of_two_sources_at_once() {
-    let database = Database::new().await;
-    let (one, two) = (database.ledger().await, database.ledger().await);
-    for n in 0..20 {
-        let theirs = Incoming { id: id(1_000 + n), source: "lms".into(), ..record(n, 2) };
-        let (first, second) = (batch("kaarna", vec![record(n, 1)]), batch("kaarna", vec![theirs]));
-        let (first, second) = tokio::join!(one.keep(&first), two.keep(&second));
-        let mut outcomes = [first.expect("kept")[0].outcome, second.expect("kept")[0].outcome];
-        outcomes.sort_by_key(|outcome| outcome.name());
-        assert_eq!(outcomes, [Outcome::Contested, Outcome::New]);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn processes_share_lanes_and_fence_each_other() {
-    let database = Database::new().await;
-    let (one, two) = (database.ledger().await, database.ledger().await);
-    one.keep(&batch("kaarna", (0..40).map(|n| record(n, 1)).collect())).await.expect("kept");
-    plan_all(&one).await;
-    let workers = [one.clone(), two.clone(), one.clone(), two.clone()].map(|ledger| {
-        tokio::spawn(async move {
-            let mut items = Vec::new();
-            while let Some(claim) = ledger.claim("store", 1, 9, 9).await.expect("asked") {
-                items.extend(claim.debts.iter().map(|d| d.item));
-            }
-            items
-        })
-    });
-    let mut claimed = Vec::new();
-    for worker in workers {
-        claimed.extend(worker.await.expect("worked"));
-    }
-    claimed.sort_unstable();
-    assert_eq!(claimed, (0..40).map(id).collect::<Vec<_>>(), "each debt is claimed once");
-
-    one.keep(&batch("kaarna", vec![record(40, 1)])).await.expect("kept");
-    plan_all(&one).await;
-    let late = one.claim("store", 1, 9, 9).await.expect("asked").expect("due");
-    assert_eq!(two.reap(10).await.expect("reaped"), 41);
-    assert!(matches!(one.settle(&sent(&late, 11)).await, Err(LedgerError::LeaseLost)));
-    assert_eq!(two.debt(late.debts[0].id).await.expect("read").expect("a debt").state, DebtState::Uncertain);
-}
-
-/// Everything at once on few records: whoever gives way is done again, and nobody sees it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_meets_gives_way_unseen() {
-    let database = Database::new().await;
-    let mut workers = tokio::task::JoinSet::new();
-    for worker in 0..4_u8 {
-        let ledger = database.ledger().await;
-        workers.spawn(async move {
-            for round in 0..15_u8 {
-                // Each in another order.
-                let mut records: Vec<_> = (0..8).map(|n| record(n, worker * 16 + round)).collect();
-                records.rotate_left(usize::from(worker) * 2);
-                ledger.keep(&batch("kaarna", records)).await.expect("kept");
-                let mut dirty = ledger.dirty("store", 8).await.expect("dirty");
-                let turned = usize::from(worker) % dirty.len().max(1);
-                dirty.rotate_left(turned);
-                let decision = |item: &silta_ledger::DirtyItem| Decision::Owe {
-                    wanted: Wanted::Present,
-                    digest: item.record.digest,
-                    content: None,
-                    losses: None,
-                };
-                let plans: Vec<_> =
-                    dirty.iter().map(|d| Plan { debt: d.debt, mark: d.mark, decision: decision(d) }).collect();
-                ledger.plan("store", 1, &plans).await.expect("planned");
-                while let Some(claim) = ledger.claim("store", 1, 9, 3).await.expect("asked") {
-                    ledger.settle(&sent(&claim, 1)).await.expect("settled");
-                }
-            }
-        });
-    }
-    while let Some(worked) = workers.join_next().await {
-        worked.expect("no transaction failed");
-    }
-    let ledger = database.ledger().await;
-    plan_all(&ledger).await;
-    while let Some(claim) = ledger.claim("store", 1, 9, 9).await.expect("asked") {
-        ledger.settle(&sent(&claim, 1)).await.expect("settled");
-    }
-    let debts = ledger.debts("store", None, 0, 99).await.expect("debts");
-    assert_eq!(debts.len(), 8);
-    for debt in debts {
-        let stands = ledger.record(debt.item).await.expect("read").expect("known").digest;
-        assert_eq!((debt.state, debt.sent_digest), (DebtState::Sent, Some(stands)), "what stands was sent last");
-    }
 }
 
 /// With a transaction open that is older than the queue, what was claimed cannot be removed. A claim then must not walk
@@ -308,4 +186,88 @@ async fn a_bell_is_heard_by_every_process() {
         assert_eq!(bell.heard().await.expect("heard").as_deref(), Some("store"));
         assert_eq!(bell.heard().await.expect("heard").as_deref(), Some("mirror"));
     }
+}
+
+/// The connection breaks before a message gets to the server: what failed changed nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_whose_connection_breaks_changes_nothing() {
+    let database = Database::new().await;
+    let (way, ledger) = Way::to(&database, false).await;
+    a_call_that_fails_changes_nothing(&ledger, &way, false).await;
+}
+
+/// It breaks before an answer comes back: what failed is done or not done, and never in part.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_whose_answer_is_lost_is_done_or_not() {
+    let database = Database::new().await;
+    let (way, ledger) = Way::to(&database, true).await;
+    a_call_that_fails_changes_nothing(&ledger, &way, true).await;
+}
+
+/// Claiming a debt, trying it and giving it back changes no index, whatever else holds on to the rows before.
+#[tokio::test]
+async fn what_is_tried_again_stays_in_its_page() {
+    const DEBTS: u32 = 40;
+    const TRIES: i64 = 10;
+    let database = Database::new().await;
+    let ledger = database.ledger().await;
+    ledger.keep(&batch("kaarna", (0..DEBTS).map(|n| record(n, 1)).collect())).await.expect("kept");
+    plan_all(&ledger).await;
+    let before = updates(&database, ledger).await;
+    let ledger = database.ledger().await;
+    for _ in 0..TRIES {
+        let mut claims = Vec::new();
+        while let Some(claim) = ledger.claim("store", 1, 9, 9).await.expect("asked") {
+            claims.push(claim);
+        }
+        for claim in claims {
+            let again = |settlement: Settlement| Settlement { state: DebtState::Owed, ..settlement };
+            let settled = sent(&claim, 1);
+            let debts = settled.debts.iter().cloned().map(again).collect();
+            ledger.settle(&Settled { debts, ..settled }).await.expect("settled");
+        }
+    }
+    let after = updates(&database, ledger).await;
+    let (all, in_place) = (after.0 - before.0, after.1 - before.1);
+    assert!(all >= i64::from(DEBTS) * TRIES * 2, "{all}");
+    assert!(in_place * 10 >= all * 9, "{in_place} of {all} updates changed no index");
+}
+
+/// Updates of debts so far, and how many of them changed no index. A connection tells what it did when it ends.
+async fn updates(database: &Database, ledger: PostgresLedger) -> (i64, i64) {
+    ledger.close().await;
+    let again = database.ledger().await;
+    sqlx::query_as("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'debt'")
+        .fetch_one(&again.pool)
+        .await
+        .expect("counted")
+}
+
+/// A page of one tenant's changes costs a page, however much others change.
+#[tokio::test]
+async fn the_feed_of_a_tenant_reads_no_others_changes() {
+    const OTHERS: u32 = 4_000;
+    let database = Database::new().await;
+    let ledger = database.ledger().await;
+    ledger.keep(&batch("kaarna", (0..5).map(|n| record(n, 1)).collect())).await.expect("kept");
+    ledger.keep(&batch("niitty", (100..100 + OTHERS).map(|n| record(n, 1)).collect())).await.expect("kept");
+    ledger.keep(&batch("kaarna", (10_000..10_005).map(|n| record(n, 1)).collect())).await.expect("kept");
+    sqlx::raw_sql("ANALYZE").execute(&ledger.pool).await.expect("analysed");
+    let own = ledger.feed(&["kaarna".into(), "kaarna".into()], &[], 0, 8).await.expect("feed");
+    assert_eq!(own.len(), 8, "a tenant named twice is one");
+    let statement = include_str!("records.rs").split("let rows = match tenants").nth(1).expect("the statement");
+    let from = statement.split("_ => {").nth(1).and_then(|text| text.split('"').nth(1)).expect("its text");
+    let explain = format!("EXPLAIN (ANALYZE, FORMAT TEXT) SELECT v.position {from}")
+        .replace("$1::text[]", "ARRAY['kaarna']")
+        .replace("$2", "0")
+        .replace("$3::smallint[]", "ARRAY[]::smallint[]")
+        .replace("$3", "ARRAY[]::smallint[]")
+        .replace("$4", "8");
+    let plan: Vec<String> =
+        sqlx::query_scalar(AssertSqlSafe(explain)).fetch_all(&ledger.pool).await.expect("explained");
+    let rows =
+        |line: &String| line.split("actual time=").nth(1)?.split("rows=").nth(1)?.split(' ').next()?.parse().ok();
+    let most: f64 = plan.iter().filter_map(rows).fold(0.0, f64::max);
+    let removed = plan.iter().any(|line| line.contains("Rows Removed"));
+    assert!(most <= 10.0 && !removed, "{}", plan.join("\n"));
 }

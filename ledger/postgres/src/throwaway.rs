@@ -146,10 +146,7 @@ fn version() -> u64 {
 
 /// The database with this version's tables, made by whoever needs it first; its name tells the version.
 async fn template(admin: &mut PgConnection) -> String {
-    let version = crate::MIGRATIONS
-        .iter()
-        .flat_map(|m| m.checksum.iter())
-        .fold(0_u64, |sum, byte| sum.wrapping_mul(0x0100_0000_01b3) ^ u64::from(*byte));
+    let version = version();
     let name = format!("template_{version:016x}");
     let known = async |admin: &mut PgConnection| {
         let query = sqlx::query_scalar::<_, bool>("SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)");
@@ -205,6 +202,70 @@ fn server() -> &'static Path {
             (dir, users)
         })
         .0
+}
+
+/// A server of one test alone, which stops and starts it. It keeps what it has over that.
+#[derive(Debug)]
+pub struct Server(PathBuf);
+
+impl Server {
+    /// A running server with an empty database.
+    pub fn new() -> Self {
+        let us = fs::metadata("/proc/self").expect("our user").uid();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("silta-postgres-{us}-{}-{number}", std::process::id()));
+        fs::create_dir_all(&dir).expect("a directory");
+        if us == 0 {
+            chown(&dir, Some(NOBODY), Some(NOBODY)).expect("a directory of its own");
+        }
+        let server = Self(dir);
+        server.run("initdb", &["-D", "data", "-U", "silta", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
+        server.start();
+        server
+    }
+
+    /// The URL of its database.
+    pub fn url(&self) -> String {
+        format!("postgres://silta@localhost/postgres?host={}", self.0.display())
+    }
+
+    /// Starts it.
+    pub fn start(&self) {
+        let options = format!("-c unix_socket_directories='{}' -c listen_addresses= -c fsync=off", self.0.display());
+        self.run("pg_ctl", &["-D", "data", "-w", "-l", "log", "-o", &options, "start"]);
+    }
+
+    /// Stops it at once: whoever is connected is not any more.
+    pub fn stop(&self) {
+        self.run("pg_ctl", &["-D", "data", "-w", "-m", "fast", "stop"]);
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) {
+        assert!(self.command(program, arguments).status().expect("it runs").success(), "{program} {arguments:?}");
+    }
+
+    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(programs().join(program));
+        command.args(arguments).current_dir(&self.0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        if fs::metadata("/proc/self").is_ok_and(|us| us.uid() == 0) {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may be stopped already.
+        let _ = self.command("pg_ctl", &["-D", "data", "-w", "-m", "immediate", "stop"]).status();
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 fn open(path: &Path) -> File {

@@ -1,42 +1,39 @@
 //! Tokens, audit, small facts.
 
-use super::rows::{Cells, insert_rows};
+use super::rows::insert_rows;
 use super::{SqliteLedger, commit, failed};
 use async_trait::async_trait;
-use silta_ledger::stored::{kind_from_number, kind_number};
+use silta_ledger::rows::{AuditRow, row};
+use silta_ledger::stored::kind_number;
 use silta_ledger::{Access, AuditEntry, LedgerError, Micros, Result, Role, Token};
-use sqlx::sqlite::SqliteRow;
 
-pub(super) const AUDITED: &str = "SELECT id, at, actor, action, tenant, subject, detail FROM audit
-    WHERE id < ? ORDER BY id DESC LIMIT ?";
-
-fn token(row: &SqliteRow) -> Result<Token> {
-    let cells = Cells::new("token", row);
-    let numbers: Vec<i64> = serde_json::from_str(cells.get("kinds")?).map_err(|_| cells.bad("kinds"))?;
-    let kind = |number: &i64| kind_from_number(*number).ok_or_else(|| cells.bad("kinds"));
-    Ok(Token {
-        name: cells.text("name")?,
-        hash: cells.bytes("hash")?,
-        role: cells.named("role", Role::from_name)?,
-        tenant: cells.opt_text("tenant")?,
-        kinds: numbers.iter().map(kind).collect::<Result<_>>()?,
-        created: cells.get("created")?,
-        expires: cells.get("expires")?,
-        revoked: cells.get("revoked")?,
-    })
+/// A token as it is read.
+struct TokenRow {
+    name: String,
+    hash: Vec<u8>,
+    role: String,
+    tenant: Option<String>,
+    kinds: String,
+    created: i64,
+    expires: Option<i64>,
+    revoked: Option<i64>,
 }
 
-fn audit_entry(row: &SqliteRow) -> Result<AuditEntry> {
-    let cells = Cells::new("audit", row);
-    Ok(AuditEntry {
-        id: cells.get("id")?,
-        at: cells.get("at")?,
-        actor: cells.text("actor")?,
-        action: cells.text("action")?,
-        tenant: cells.text("tenant")?,
-        subject: cells.text("subject")?,
-        detail: cells.get("detail")?,
-    })
+impl TokenRow {
+    fn read(self) -> Result<Token> {
+        let at = row("token", 0);
+        let numbers: Vec<i64> = serde_json::from_str(&self.kinds).map_err(|_| at.bad("kinds"))?;
+        Ok(Token {
+            name: self.name.into(),
+            hash: at.bytes("hash", &self.hash)?,
+            role: at.named("role", &self.role, Role::from_name)?,
+            tenant: self.tenant.map(Into::into),
+            kinds: numbers.into_iter().map(|number| at.kind(number)).collect::<Result<_>>()?,
+            created: self.created,
+            expires: self.expires,
+            revoked: self.revoked,
+        })
+    }
 }
 
 #[async_trait]
@@ -45,21 +42,21 @@ impl Access for SqliteLedger {
         let kinds: Vec<i64> = token.kinds.iter().map(|kind| kind_number(*kind)).collect();
         let kinds = serde_json::to_string(&kinds).map_err(|e| LedgerError::Store(e.to_string()))?;
         let mut tx = self.write().await?;
-        sqlx::query(
+        sqlx::query!(
             "INSERT INTO token (name, hash, role, tenant, kinds, created, expires, revoked)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (name) DO UPDATE SET hash = excluded.hash, role = excluded.role, tenant = excluded.tenant,
                 kinds = excluded.kinds, created = excluded.created, expires = excluded.expires,
                 revoked = excluded.revoked",
+            &*token.name,
+            token.hash.to_vec(),
+            token.role.name(),
+            token.tenant.as_deref(),
+            kinds,
+            token.created,
+            token.expires,
+            token.revoked
         )
-        .bind(&*token.name)
-        .bind(token.hash.to_vec())
-        .bind(token.role.name())
-        .bind(token.tenant.as_deref())
-        .bind(kinds)
-        .bind(token.created)
-        .bind(token.expires)
-        .bind(token.revoked)
         .execute(&mut *tx)
         .await
         .map_err(failed)?;
@@ -67,20 +64,29 @@ impl Access for SqliteLedger {
     }
 
     async fn token(&self, hash: &[u8; 32]) -> Result<Option<Token>> {
-        let query = sqlx::query("SELECT * FROM token WHERE hash = ? AND revoked IS NULL").bind(hash.to_vec());
-        query.fetch_optional(&mut *self.read().await?).await.map_err(failed)?.as_ref().map(token).transpose()
+        let query = sqlx::query_as!(
+            TokenRow,
+            r#"SELECT name AS "name!", hash AS "hash!", role AS "role!", tenant, kinds AS "kinds!",
+                created AS "created!", expires, revoked
+            FROM token WHERE hash = ? AND revoked IS NULL"#,
+            hash.to_vec()
+        );
+        query.fetch_optional(&mut *self.read().await?).await.map_err(failed)?.map(TokenRow::read).transpose()
     }
 
     async fn tokens(&self) -> Result<Vec<Token>> {
-        let query = sqlx::query("SELECT * FROM token ORDER BY name");
-        query.fetch_all(&mut *self.read().await?).await.map_err(failed)?.iter().map(token).collect()
+        let query = sqlx::query_as!(
+            TokenRow,
+            r#"SELECT name AS "name!", hash AS "hash!", role AS "role!", tenant, kinds AS "kinds!",
+                created AS "created!", expires, revoked
+            FROM token ORDER BY name"#
+        );
+        query.fetch_all(&mut *self.read().await?).await.map_err(failed)?.into_iter().map(TokenRow::read).collect()
     }
 
     async fn revoke_token(&self, name: &str, at: Micros) -> Result<bool> {
         let mut tx = self.write().await?;
-        let revoked = sqlx::query("UPDATE token SET revoked = ? WHERE name = ? AND revoked IS NULL")
-            .bind(at)
-            .bind(name)
+        let revoked = sqlx::query!("UPDATE token SET revoked = ? WHERE name = ? AND revoked IS NULL", at, name)
             .execute(&mut *tx)
             .await
             .map_err(failed)?;
@@ -90,36 +96,46 @@ impl Access for SqliteLedger {
 
     async fn audit(&self, entries: &[AuditEntry]) -> Result<()> {
         let mut tx = self.write().await?;
-        let head = "INSERT INTO audit (at, actor, action, tenant, subject, detail) ";
-        insert_rows(&mut tx, head, "", entries, |row, entry| {
-            row.push_bind(entry.at)
-                .push_bind(entry.actor.to_string())
-                .push_bind(entry.action.to_string())
-                .push_bind(entry.tenant.to_string())
-                .push_bind(entry.subject.to_string())
-                .push_bind(entry.detail.clone());
-        })
-        .await?;
+        insert_rows!(
+            &mut tx,
+            entries,
+            |entry| "INSERT INTO audit (at, actor, action, tenant, subject, detail)",
+            "(?, ?, ?, ?, ?, ?)",
+            "",
+            entry.at,
+            &*entry.actor,
+            &*entry.action,
+            &*entry.tenant,
+            &*entry.subject,
+            &*entry.detail,
+        );
         commit(tx).await
     }
 
     async fn audited(&self, before: Option<i64>, limit: u32) -> Result<Vec<AuditEntry>> {
-        let query = sqlx::query(AUDITED).bind(before.unwrap_or(i64::MAX)).bind(limit);
-        query.fetch_all(&mut *self.read().await?).await.map_err(failed)?.iter().map(audit_entry).collect()
+        let rows = sqlx::query_as!(
+            AuditRow,
+            r#"SELECT id AS "id!", at AS "at!", actor AS "actor!", action AS "action!", tenant AS "tenant!",
+                subject AS "subject!", detail AS "detail!"
+            FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?"#,
+            before.unwrap_or(i64::MAX),
+            limit
+        );
+        rows.fetch_all(&mut *self.read().await?).await.map_err(failed)?.into_iter().map(AuditRow::read).collect()
     }
 
     async fn fact(&self, name: &str) -> Result<Option<String>> {
-        let query = sqlx::query_scalar("SELECT value FROM fact WHERE name = ?").bind(name);
+        let query = sqlx::query_scalar!(r#"SELECT value AS "value!" FROM fact WHERE name = ?"#, name);
         query.fetch_optional(&mut *self.read().await?).await.map_err(failed)
     }
 
     async fn set_fact(&self, name: &str, value: &str) -> Result<()> {
         let mut tx = self.write().await?;
-        sqlx::query(
+        sqlx::query!(
             "INSERT INTO fact (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            name,
+            value
         )
-        .bind(name)
-        .bind(value)
         .execute(&mut *tx)
         .await
         .map_err(failed)?;
@@ -128,15 +144,15 @@ impl Access for SqliteLedger {
 
     async fn hold(&self, duty: &str, holder: &str, now: Micros, until: Micros) -> Result<bool> {
         let mut tx = self.write().await?;
-        let held = sqlx::query(
+        let held = sqlx::query!(
             "INSERT INTO duty (name, holder, until) VALUES (?1, ?2, ?4)
              ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
              WHERE holder = excluded.holder OR until < ?3",
+            duty,
+            holder,
+            now,
+            until
         )
-        .bind(duty)
-        .bind(holder)
-        .bind(now)
-        .bind(until)
         .execute(&mut *tx)
         .await
         .map_err(failed)?;
@@ -146,13 +162,14 @@ impl Access for SqliteLedger {
 
     async fn release(&self, duty: &str, holder: &str) -> Result<()> {
         let mut tx = self.write().await?;
-        let query = sqlx::query("DELETE FROM duty WHERE name = ? AND holder = ?").bind(duty).bind(holder);
+        let query = sqlx::query!("DELETE FROM duty WHERE name = ? AND holder = ?", duty, holder);
         query.execute(&mut *tx).await.map_err(failed)?;
         commit(tx).await
     }
 
     async fn ready(&self) -> Result<()> {
-        sqlx::query("SELECT 1 FROM sequence").fetch_one(&mut *self.read().await?).await.map_err(failed)?;
+        let query = sqlx::query_scalar!(r#"SELECT id AS "id!" FROM sequence"#);
+        query.fetch_one(&mut *self.read().await?).await.map_err(failed)?;
         Ok(())
     }
 }

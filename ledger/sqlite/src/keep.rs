@@ -1,9 +1,10 @@
 //! Keeping records: load what is known, judge in memory, write; a fixed number of statements for any batch.
 
-use super::rows::{Cells, hex, insert_contents, insert_rows, keys, list, lookups, numbers};
+use super::rows::{hex, insert_contents, insert_rows, keys, list, lookups, numbers};
 use super::{SqliteLedger, commit, connection_id, failed, next};
 use silta_adapter::record::State;
 use silta_ledger::batch::{Judged, Known, Standing, judge_batch};
+use silta_ledger::rows::row;
 use silta_ledger::stored::{digest_bytes, kind_number};
 use silta_ledger::{
     Batch, DebtTarget, Incoming, Kept, LaneBy, LearnerId, Lookup, Micros, Outcome, RecordId, Result, TakeBack,
@@ -32,25 +33,26 @@ pub(super) async fn keep(ledger: &SqliteLedger, batch: &Batch) -> Result<Vec<Kep
 
 async fn load(conn: &mut SqliteConnection, batch: &Batch) -> Result<Known> {
     let mut known = Known::default();
-    let rows = sqlx::query(
-        "SELECT id, key, version, state, revision, digest, content FROM record
-         WHERE key IN (SELECT unhex(value) FROM json_each(?))",
+    let rows = sqlx::query!(
+        r#"SELECT id AS "id!", key AS "key!", version AS "version!", state AS "state!", revision, digest AS "digest!",
+            content
+        FROM record WHERE key IN (SELECT unhex(value) FROM json_each(?))"#,
+        keys(batch.records.iter().map(|r| &r.id))
     )
-    .bind(keys(batch.records.iter().map(|r| &r.id)))
     .fetch_all(&mut *conn)
     .await
     .map_err(failed)?;
-    for row in &rows {
-        let cells = Cells::new("record", row);
+    for found in rows {
+        let at = row("record", found.id);
         known.standing.insert(
-            RecordId(cells.bytes("key")?),
+            RecordId(at.bytes("key", &found.key)?),
             Standing {
-                row: cells.get("id")?,
-                version: cells.get("version")?,
-                state: cells.named("state", State::from_name)?,
-                revision: cells.get::<Option<i64>>("revision")?.map(i64::cast_unsigned),
-                digest: cells.digest("digest")?,
-                content: cells.get("content")?,
+                row: found.id,
+                version: found.version,
+                state: at.named("state", &found.state, State::from_name)?,
+                revision: found.revision.map(i64::cast_unsigned),
+                digest: at.digest("digest", &found.digest)?,
+                content: found.content,
             },
         );
     }
@@ -65,23 +67,19 @@ async fn load_owners(conn: &mut SqliteConnection, batch: &Batch, known: &mut Kno
     if new.is_empty() {
         return Ok(());
     }
-    let rows = sqlx::query(
-        "SELECT id, lookup, kind, institution, source FROM record
-         WHERE tenant = ? AND lookup IN (SELECT unhex(value) FROM json_each(?))",
+    let rows = sqlx::query!(
+        r#"SELECT id AS "id!", lookup AS "lookup!", kind AS "kind!", institution AS "institution!", source AS "source!"
+        FROM record WHERE tenant = ? AND lookup IN (SELECT unhex(value) FROM json_each(?))"#,
+        &*batch.tenant,
+        lookups(new)
     )
-    .bind(&*batch.tenant)
-    .bind(lookups(new))
     .fetch_all(conn)
     .await
     .map_err(failed)?;
-    for row in &rows {
-        let cells = Cells::new("record", row);
-        known.owners.push((
-            Lookup(cells.bytes("lookup")?),
-            cells.kind("kind")?,
-            cells.text("institution")?,
-            cells.text("source")?,
-        ));
+    for found in rows {
+        let at = row("record", found.id);
+        let lookup = Lookup(at.bytes("lookup", &found.lookup)?);
+        known.owners.push((lookup, at.kind(found.kind)?, found.institution.into(), found.source.into()));
     }
     Ok(())
 }
@@ -95,86 +93,83 @@ async fn load_superseded(conn: &mut SqliteConnection, batch: &Batch, known: &mut
     if changed == "[]" {
         return Ok(());
     }
-    let rows = sqlx::query(
-        "SELECT v.position AS id, v.record, v.digest FROM json_each(?) j
-         CROSS JOIN version v ON v.record = j.value ->> 0 AND v.digest = unhex(j.value ->> 1)",
+    let rows = sqlx::query!(
+        r#"SELECT v.position AS "position!", v.record AS "record!", v.digest AS "digest!" FROM json_each(?) j
+        CROSS JOIN version v ON v.record = j.value ->> 0 AND v.digest = unhex(j.value ->> 1)"#,
+        changed
     )
-    .bind(changed)
     .fetch_all(conn)
     .await
     .map_err(failed)?;
-    for row in &rows {
-        let cells = Cells::new("version", row);
-        known.superseded.insert((cells.get("record")?, cells.digest("digest")?));
+    for found in rows {
+        let digest = row("version", found.position).digest("digest", &found.digest)?;
+        known.superseded.insert((found.record, digest));
     }
     Ok(())
 }
 
 async fn write_records(conn: &mut SqliteConnection, tenant: &str, records: &[(&Incoming, Standing)]) -> Result<()> {
-    insert_rows(
+    insert_rows!(
         conn,
-        "INSERT INTO record
-            (id, key, tenant, learner, lookup, source, kind, institution, version, state, revision, digest, content) ",
-        " ON CONFLICT (id) DO UPDATE SET learner = excluded.learner, version = excluded.version,
-            state = excluded.state, revision = excluded.revision, digest = excluded.digest, content = excluded.content",
         records,
-        |row, (incoming, standing)| {
-            row.push_bind(standing.row)
-                .push_bind(incoming.id.0.to_vec())
-                .push_bind(tenant)
-                .push_bind(incoming.learner.0.to_vec())
-                .push_bind(incoming.lookup.0.to_vec())
-                .push_bind(incoming.source.to_string())
-                .push_bind(kind_number(incoming.kind))
-                .push_bind(incoming.institution.to_string())
-                .push_bind(standing.version)
-                .push_bind(standing.state.name())
-                .push_bind(standing.revision.map(u64::cast_signed))
-                .push_bind(digest_bytes(&standing.digest))
-                .push_bind(standing.content);
-        },
-    )
-    .await
+        |(incoming, standing)| "INSERT INTO record
+            (id, key, tenant, learner, lookup, source, kind, institution, version, state, revision, digest, content)",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "ON CONFLICT (id) DO UPDATE SET learner = excluded.learner, version = excluded.version,
+            state = excluded.state, revision = excluded.revision, digest = excluded.digest, content = excluded.content",
+        standing.row,
+        incoming.id.0.to_vec(),
+        tenant,
+        incoming.learner.0.to_vec(),
+        incoming.lookup.0.to_vec(),
+        &*incoming.source,
+        kind_number(incoming.kind),
+        &*incoming.institution,
+        standing.version,
+        standing.state.name(),
+        standing.revision.map(u64::cast_signed),
+        digest_bytes(&standing.digest),
+        standing.content,
+    );
+    Ok(())
 }
 
 async fn write_versions(conn: &mut SqliteConnection, batch: &Batch, versions: &[Judged<'_>]) -> Result<()> {
-    insert_rows(
+    insert_rows!(
         conn,
-        "INSERT INTO version (record, version, tenant, at, outcome, state, revision, digest, content) ",
-        "",
         versions,
-        |row, judged| {
-            row.push_bind(judged.standing.row)
-                .push_bind(judged.standing.version)
-                .push_bind(&*batch.tenant)
-                .push_bind(batch.at)
-                .push_bind(judged.outcome.name())
-                .push_bind(judged.standing.state.name())
-                .push_bind(judged.incoming.revision.map(u64::cast_signed))
-                .push_bind(digest_bytes(&judged.standing.digest))
-                .push_bind(judged.standing.content);
-        },
-    )
-    .await
+        |judged| "INSERT INTO version (record, version, tenant, at, outcome, state, revision, digest, content)",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "",
+        judged.standing.row,
+        judged.standing.version,
+        &*batch.tenant,
+        batch.at,
+        judged.outcome.name(),
+        judged.standing.state.name(),
+        judged.incoming.revision.map(u64::cast_signed),
+        digest_bytes(&judged.standing.digest),
+        judged.standing.content,
+    );
+    Ok(())
 }
 
 async fn write_arrivals(conn: &mut SqliteConnection, at: Micros, arrivals: &[Judged<'_>]) -> Result<()> {
-    insert_rows(
+    insert_rows!(
         conn,
-        "INSERT INTO arrival (record, version, at, outcome, state, revision, digest) ",
-        "",
         arrivals,
-        |row, judged| {
-            row.push_bind(judged.standing.row)
-                .push_bind(judged.standing.version)
-                .push_bind(at)
-                .push_bind(judged.outcome.name())
-                .push_bind(judged.incoming.state.name())
-                .push_bind(judged.incoming.revision.map(u64::cast_signed))
-                .push_bind(digest_bytes(&judged.incoming.digest));
-        },
-    )
-    .await
+        |judged| "INSERT INTO arrival (record, version, at, outcome, state, revision, digest)",
+        "(?, ?, ?, ?, ?, ?, ?)",
+        "",
+        judged.standing.row,
+        judged.standing.version,
+        at,
+        judged.outcome.name(),
+        judged.incoming.state.name(),
+        judged.incoming.revision.map(u64::cast_signed),
+        digest_bytes(&judged.incoming.digest),
+    );
+    Ok(())
 }
 
 /// Marks the debts of some records (a JSON list of numbers) dirty, and makes those that are not there yet.
@@ -186,17 +181,17 @@ async fn mark_dirty(
     records: &str,
 ) -> Result<u64> {
     let connection = connection_id(conn, &target.connection).await?;
-    let marked = sqlx::query(
+    let marked = sqlx::query!(
         "INSERT INTO debt (connection, record, learner, rank, shared, mark, since)
          SELECT ?, r.id, r.learner, r.kind, ?, ?, ?
          FROM record r WHERE r.id IN (SELECT value FROM json_each(?))
          ON CONFLICT (record, connection) DO UPDATE SET mark = excluded.mark, learner = excluded.learner",
+        connection,
+        target.lane == LaneBy::Tenant,
+        mark,
+        at,
+        records
     )
-    .bind(connection)
-    .bind(target.lane == LaneBy::Tenant)
-    .bind(mark)
-    .bind(at)
-    .bind(records)
     .execute(conn)
     .await
     .map_err(failed)?;
@@ -208,23 +203,21 @@ pub(super) async fn replan(ledger: &SqliteLedger, target: &DebtTarget, tenant: &
     let mut tx = ledger.write().await?;
     let mark = next(&mut tx, 0).await?.tick;
     let connection = connection_id(&mut tx, &target.connection).await?;
-    let others = sqlx::query("UPDATE debt SET mark = ? WHERE connection = ?")
-        .bind(mark)
-        .bind(connection)
+    let others = sqlx::query!("UPDATE debt SET mark = ? WHERE connection = ?", mark, connection)
         .execute(&mut *tx)
         .await
         .map_err(failed)?;
-    let new = sqlx::query(
+    let new = sqlx::query!(
         "INSERT INTO debt (connection, record, learner, rank, mark, shared, since)
          SELECT ?1, r.id, r.learner, r.kind, ?2, ?4,
             (SELECT v.at FROM version v WHERE v.record = r.id AND v.version = r.version)
          FROM record r WHERE r.tenant = ?3
             AND NOT EXISTS (SELECT 1 FROM debt d WHERE d.record = r.id AND d.connection = ?1)",
+        connection,
+        mark,
+        tenant,
+        target.lane == LaneBy::Tenant
     )
-    .bind(connection)
-    .bind(mark)
-    .bind(tenant)
-    .bind(target.lane == LaneBy::Tenant)
     .execute(&mut *tx)
     .await
     .map_err(failed)?;
@@ -238,13 +231,8 @@ pub(super) async fn take_back(ledger: &SqliteLedger, batch: &TakeBack) -> Result
         return Ok(0);
     }
     let mut tx = ledger.write().await?;
-    let changed: Vec<i64> = sqlx::query_scalar(
-        "UPDATE record SET state = ?, version = version + 1
-         WHERE key IN (SELECT unhex(value) FROM json_each(?)) AND tenant = ? AND state = 'current' RETURNING id",
-    )
-    .bind(batch.state.name())
-    .bind(keys(&batch.ids))
-    .bind(&*batch.tenant)
+    let changed: Vec<i64> = sqlx::query_scalar!("UPDATE record SET state = ?, version = version + 1
+         WHERE key IN (SELECT unhex(value) FROM json_each(?)) AND tenant = ? AND state = 'current' RETURNING id AS \"id!\"", batch.state.name(), keys(&batch.ids), &*batch.tenant)
     .fetch_all(&mut *tx)
     .await
     .map_err(failed)?;
@@ -253,20 +241,18 @@ pub(super) async fn take_back(ledger: &SqliteLedger, batch: &TakeBack) -> Result
     }
     let records = numbers(changed.iter().copied());
     let mark = next(&mut tx, 0).await?.tick;
-    sqlx::query(
+    sqlx::query!(
         "INSERT INTO version (record, version, tenant, at, outcome, state, revision, digest, content)
          SELECT r.id, r.version, r.tenant, ?, ?, r.state, r.revision, r.digest, r.content
          FROM json_each(?) j CROSS JOIN record r ON r.id = j.value",
+        batch.at,
+        Outcome::Updated.name(),
+        &records
     )
-    .bind(batch.at)
-    .bind(Outcome::Updated.name())
-    .bind(&records)
     .execute(&mut *tx)
     .await
     .map_err(failed)?;
-    sqlx::query("UPDATE debt SET mark = ? WHERE record IN (SELECT value FROM json_each(?))")
-        .bind(mark)
-        .bind(&records)
+    sqlx::query!("UPDATE debt SET mark = ? WHERE record IN (SELECT value FROM json_each(?))", mark, &records)
         .execute(&mut *tx)
         .await
         .map_err(failed)?;
@@ -279,38 +265,39 @@ pub(super) async fn take_back(ledger: &SqliteLedger, batch: &TakeBack) -> Result
 pub(super) async fn erase(ledger: &SqliteLedger, tenant: &str, learner: LearnerId, at: Micros) -> Result<u64> {
     let mut tx = ledger.write().await?;
     let learner = learner.0.to_vec();
-    let taken_back: Vec<(i64, bool)> = sqlx::query_as(
-        "SELECT r.id, EXISTS (SELECT 1 FROM version v CROSS JOIN content c ON c.id = v.content WHERE v.record = r.id)
-         FROM record r
-         WHERE r.tenant = ? AND r.learner = ? AND r.state <> 'current'",
+    let taken_back = sqlx::query!(
+        r#"SELECT r.id AS "id!", EXISTS (SELECT 1 FROM version v CROSS JOIN content c ON c.id = v.content
+            WHERE v.record = r.id) AS "blanked!: bool"
+        FROM record r WHERE r.tenant = ? AND r.learner = ? AND r.state <> 'current'"#,
+        tenant,
+        &learner
     )
-    .bind(tenant)
-    .bind(&learner)
     .fetch_all(&mut *tx)
     .await
     .map_err(failed)?;
     if taken_back.is_empty() {
         return Ok(0);
     }
-    let records = numbers(taken_back.iter().map(|(id, _)| *id));
-    sqlx::query(
-        "DELETE FROM content WHERE learner = ?
-            AND (record IS NULL OR record IN (SELECT value FROM json_each(?)))",
+    let records = numbers(taken_back.iter().map(|found| found.id));
+    sqlx::query!(
+        "DELETE FROM content WHERE learner = ?1 AND (record IS NULL OR record IN (SELECT value FROM json_each(?2)))
+            OR id IN (SELECT p.content FROM problem p WHERE p.record IN
+                (SELECT key FROM record WHERE id IN (SELECT value FROM json_each(?2))))",
+        learner,
+        records
     )
-    .bind(&learner)
-    .bind(&records)
     .execute(&mut *tx)
     .await
     .map_err(failed)?;
-    sqlx::query(
+    sqlx::query!(
         "UPDATE problem SET closed = ? WHERE closed IS NULL AND record IN
             (SELECT key FROM record WHERE id IN (SELECT value FROM json_each(?)))",
+        at,
+        &records
     )
-    .bind(at)
-    .bind(&records)
     .execute(&mut *tx)
     .await
     .map_err(failed)?;
     commit(tx).await?;
-    Ok(taken_back.iter().filter(|(_, blanked)| *blanked).count() as u64)
+    Ok(taken_back.iter().filter(|found| found.blanked).count() as u64)
 }

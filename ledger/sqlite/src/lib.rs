@@ -5,7 +5,8 @@
 //! `VALUES` where they are many and wide, and as one JSON parameter where they are numbers. Commits are synced to disk
 //! (`synchronous = FULL`): what was acknowledged survives a power cut.
 //!
-//! SQL lives in this module and nowhere else. Queries are checked by the tests, which run every one of them.
+//! SQL lives in this crate and nowhere else. Queries are checked against the tables when it is compiled; only the
+//! migrator's own table, pragmas and the dump of everything are not ours to check.
 
 mod access;
 mod claims;
@@ -17,6 +18,7 @@ mod loads;
 mod plans;
 mod problems;
 mod records;
+mod retention;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -69,7 +71,16 @@ impl SqliteLedger {
             .pragma("cache_size", "-65536")
             .pragma("wal_autocheckpoint", "8192")
             .pragma("mmap_size", "268435456");
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
+        // Where SQLite rolled back by itself (a full disk, a failed write), the driver still counts a transaction, and would
+        // begin no other on that connection: it is replaced.
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .before_acquire(|connection, _| {
+                Box::pin(async move { Ok(!sqlx::Connection::is_in_transaction(connection)) })
+            })
+            .connect_with(options.clone())
+            .await
+            .map_err(failed)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.pragma("query_only", "on"))
@@ -136,7 +147,17 @@ impl SqliteLedger {
 
 /// The store failed. Texts of SQLite name tables and columns, never values.
 fn failed(error: sqlx::Error) -> LedgerError {
-    LedgerError::Store(error.to_string())
+    // Somebody else writes, the disk fails or is full, the file cannot be opened. Extended codes have these in their
+    // lowest byte.
+    const AWAY: [u32; 5] = [5, 6, 10, 13, 14];
+    let code = |said: &dyn sqlx::error::DatabaseError| said.code().and_then(|code| code.parse::<u32>().ok());
+    match &error {
+        sqlx::Error::Database(said) if code(&**said).is_some_and(|code| AWAY.contains(&(code & 0xff))) => {
+            LedgerError::Away(said.message().to_owned())
+        }
+        sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => LedgerError::Away(error.to_string()),
+        _ => LedgerError::Store(error.to_string()),
+    }
 }
 
 async fn commit(tx: Transaction<'static, Sqlite>) -> Result<()> {
@@ -154,20 +175,26 @@ struct Next {
 }
 
 async fn next(conn: &mut SqliteConnection, contents: usize) -> Result<Next> {
-    let (tick, content, record) = sqlx::query_as(
-        "UPDATE sequence SET tick = tick + 1, content = content + ?1
-         RETURNING tick, content - ?1, (SELECT coalesce(max(id), 0) + 1 FROM record)",
+    sqlx::query_as!(
+        Next,
+        r#"UPDATE sequence SET tick = tick + 1, content = content + ?1
+        RETURNING tick AS "tick!: i64", content - ?1 AS "content!: i64",
+            (SELECT coalesce(max(id), 0) + 1 FROM record) AS "record!: i64""#,
+        contents as i64
     )
-    .bind(contents as i64)
     .fetch_one(conn)
     .await
-    .map_err(failed)?;
-    Ok(Next { tick, content, record })
+    .map_err(failed)
 }
 
 /// The number of a connection, made if there is none yet.
 async fn connection_id(conn: &mut SqliteConnection, name: &str) -> Result<i64> {
-    let sql =
-        "INSERT INTO connection (name) VALUES (?) ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id";
-    sqlx::query_scalar(sql).bind(name).fetch_one(conn).await.map_err(failed)
+    sqlx::query_scalar!(
+        r#"INSERT INTO connection (name) VALUES (?) ON CONFLICT (name) DO UPDATE SET name = excluded.name
+        RETURNING id AS "id!""#,
+        name
+    )
+    .fetch_one(conn)
+    .await
+    .map_err(failed)
 }

@@ -3,38 +3,29 @@
 //! A problem is known by its record, origin and code. Where a record has several with one code, their number counts:
 //! of three that stay two, the last is closed.
 
-use super::rows::{Cells, insert_contents, insert_rows, keys, list, numbers, whose};
+use super::rows::{insert_contents, insert_rows, keys, list, numbers, whose};
 use super::{SqliteLedger, commit, failed, next};
 use serde_json::json;
-use silta_adapter::problem::Fixer;
 use silta_ledger::batch::NewContent;
-use silta_ledger::stored::{severity_from_name, severity_name};
+use silta_ledger::rows::{ProblemRow, row};
+use silta_ledger::stored::severity_name;
 use silta_ledger::{NewProblem, ProblemReading, RecordId, Result, StoredProblem};
 use smol_str::SmolStr;
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 use std::collections::{HashMap, VecDeque};
 
 macro_rules! select_problems {
-    ($rest:literal) => {
-        concat!(
-            "SELECT p.id, p.tenant, p.origin, p.record, p.code, p.severity, p.fixer, c.bytes, p.opened, p.closed,
-                p.closed_by FROM problem p LEFT JOIN content c ON c.id = p.content ",
-            $rest
+    ($rest:tt $(, $parameter:expr)*) => {
+        sqlx::query_as!(
+            ProblemRow,
+            r#"SELECT p.id AS "id!", p.tenant AS "tenant!", p.origin AS "origin!", p.record, p.code AS "code!",
+                p.severity AS "severity!", p.fixer AS "fixer!", c.bytes AS "bytes?", p.opened AS "opened!", p.closed,
+                p.closed_by
+            FROM problem p LEFT JOIN content c ON c.id = p.content "# + $rest
+            $(, $parameter)*
         )
     };
 }
-
-pub(super) const ALL: &str = select_problems!("WHERE p.tenant = ? AND p.id > ? ORDER BY p.id LIMIT ?");
-pub(super) const OPEN: &str =
-    select_problems!("WHERE p.tenant = ? AND p.id > ? AND p.closed IS NULL ORDER BY p.id LIMIT ?");
-pub(super) const OF: &str = select_problems!("WHERE p.record = ? ORDER BY p.id");
-pub(super) const OPEN_OF: &str = "SELECT p.id, p.record, p.code, p.content FROM problem p
-    WHERE p.record IN (SELECT unhex(value) FROM json_each(?)) AND p.tenant = ? AND p.origin = ? AND p.closed IS NULL
-    ORDER BY p.id";
-
-const STAYS: &str = "UPDATE problem SET severity = p.value ->> 1, fixer = p.value ->> 2
-    FROM json_each(?) p WHERE problem.id = p.value ->> 0";
 
 /// A problem that is open: its number and that of its content.
 type Open = HashMap<(RecordId, SmolStr), VecDeque<(i64, i64)>>;
@@ -60,15 +51,21 @@ pub(super) async fn settle(ledger: &SqliteLedger, reading: &ProblemReading) -> R
         }
     }
     insert_contents(&mut tx, &contents).await?;
-    sqlx::query(STAYS).bind(list(staying.into_iter())).execute(&mut *tx).await.map_err(failed)?;
+    sqlx::query!(
+        "UPDATE problem SET severity = p.value ->> 1, fixer = p.value ->> 2
+         FROM json_each(?) p WHERE problem.id = p.value ->> 0",
+        list(staying.into_iter())
+    )
+    .execute(&mut *tx)
+    .await
+    .map_err(failed)?;
     insert_problems(&mut tx, reading, &new).await?;
-    let cured = numbers(open.into_values().flatten().map(|(id, _)| id));
-    sqlx::query(
+    sqlx::query!(
         "UPDATE problem SET closed = ?, closed_by = (SELECT r.version FROM record r WHERE r.key = problem.record)
          WHERE id IN (SELECT value FROM json_each(?))",
+        reading.at,
+        numbers(open.into_values().flatten().map(|(id, _)| id))
     )
-    .bind(reading.at)
-    .bind(cured)
     .execute(&mut *tx)
     .await
     .map_err(failed)?;
@@ -76,18 +73,22 @@ pub(super) async fn settle(ledger: &SqliteLedger, reading: &ProblemReading) -> R
 }
 
 async fn open_of(conn: &mut SqliteConnection, reading: &ProblemReading) -> Result<Open> {
-    let rows = sqlx::query(OPEN_OF)
-        .bind(keys(&reading.records))
-        .bind(&*reading.tenant)
-        .bind(&*reading.origin)
-        .fetch_all(conn)
-        .await
-        .map_err(failed)?;
+    let rows = sqlx::query!(
+        r#"SELECT p.id AS "id!", p.record AS "record!", p.code AS "code!", p.content AS "content!" FROM problem p
+        WHERE p.record IN (SELECT unhex(value) FROM json_each(?)) AND p.tenant = ? AND p.origin = ?
+            AND p.closed IS NULL
+        ORDER BY p.id"#,
+        keys(reading.records.iter().chain(reading.problems.iter().filter_map(|p| p.record.as_ref()))),
+        &*reading.tenant,
+        &*reading.origin
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(failed)?;
     let mut open = Open::new();
-    for row in &rows {
-        let cells = Cells::new("problem", row);
-        let key = (RecordId(cells.bytes("record")?), cells.text("code")?);
-        open.entry(key).or_default().push_back((cells.get("id")?, cells.get("content")?));
+    for found in rows {
+        let record = RecordId(row("problem", found.id).bytes("record", &found.record)?);
+        open.entry((record, found.code.into())).or_default().push_back((found.id, found.content));
     }
     Ok(open)
 }
@@ -97,23 +98,22 @@ async fn insert_problems(
     reading: &ProblemReading,
     new: &[(i64, &NewProblem)],
 ) -> Result<()> {
-    insert_rows(
+    insert_rows!(
         conn,
-        "INSERT INTO problem (tenant, origin, record, code, severity, fixer, content, opened) ",
-        "",
         new,
-        |row, (content, problem)| {
-            row.push_bind(&*reading.tenant)
-                .push_bind(&*reading.origin)
-                .push_bind(problem.record.map(|r| r.0.to_vec()))
-                .push_bind(problem.code.to_string())
-                .push_bind(severity_name(problem.severity))
-                .push_bind(problem.fixer.name())
-                .push_bind(*content)
-                .push_bind(reading.at);
-        },
-    )
-    .await
+        |(content, problem)| "INSERT INTO problem (tenant, origin, record, code, severity, fixer, content, opened)",
+        "(?, ?, ?, ?, ?, ?, ?, ?)",
+        "",
+        &*reading.tenant,
+        &*reading.origin,
+        problem.record.map(|r| r.0.to_vec()),
+        &*problem.code,
+        severity_name(problem.severity),
+        problem.fixer.name(),
+        *content,
+        reading.at,
+    );
+    Ok(())
 }
 
 /// See [`silta_ledger::Records::problems`].
@@ -124,29 +124,29 @@ pub(super) async fn after(
     closed: bool,
     limit: u32,
 ) -> Result<Vec<StoredProblem>> {
-    let query = sqlx::query(if closed { ALL } else { OPEN }).bind(tenant).bind(after).bind(limit);
-    query.fetch_all(&mut *ledger.read().await?).await.map_err(failed)?.iter().map(problem).collect()
+    let mut reader = ledger.read().await?;
+    let rows = match closed {
+        true => {
+            select_problems!("WHERE p.tenant = ? AND p.id > ? ORDER BY p.id LIMIT ?", tenant, after, limit)
+                .fetch_all(&mut *reader)
+                .await
+        }
+        false => {
+            select_problems!(
+                "WHERE p.tenant = ? AND p.id > ? AND p.closed IS NULL ORDER BY p.id LIMIT ?",
+                tenant,
+                after,
+                limit
+            )
+            .fetch_all(&mut *reader)
+            .await
+        }
+    };
+    rows.map_err(failed)?.into_iter().map(ProblemRow::read).collect()
 }
 
 /// See [`silta_ledger::Records::problems_of`].
 pub(super) async fn of(ledger: &SqliteLedger, id: RecordId) -> Result<Vec<StoredProblem>> {
-    let query = sqlx::query(OF).bind(id.0.to_vec());
-    query.fetch_all(&mut *ledger.read().await?).await.map_err(failed)?.iter().map(problem).collect()
-}
-
-fn problem(row: &SqliteRow) -> Result<StoredProblem> {
-    let cells = Cells::new("problem", row);
-    Ok(StoredProblem {
-        id: cells.get("id")?,
-        tenant: cells.text("tenant")?,
-        origin: cells.text("origin")?,
-        record: cells.opt_bytes("record")?.map(RecordId),
-        code: cells.text("code")?,
-        severity: cells.named("severity", severity_from_name)?,
-        fixer: cells.named("fixer", Fixer::from_name)?,
-        content: cells.sealed("bytes")?,
-        opened: cells.get("opened")?,
-        closed: cells.get("closed")?,
-        closed_by: cells.get("closed_by")?,
-    })
+    let query = select_problems!("WHERE p.record = ? ORDER BY p.id", id.0.to_vec());
+    query.fetch_all(&mut *ledger.read().await?).await.map_err(failed)?.into_iter().map(ProblemRow::read).collect()
 }

@@ -1,129 +1,47 @@
-//! Between rows and types: the one place where columns are read and parameters are made.
+//! Parameters: lists travel as one JSON text, many wide rows as one statement.
 
 use super::failed;
-use silta_adapter::canonical::Digest;
-use silta_adapter::record::{RecordKind, State};
 use silta_ledger::batch::NewContent;
-use silta_ledger::stored::{digest_from_bytes, kind_from_number};
-use silta_ledger::{LearnerId, LedgerError, Lookup, RecordId, Result, StoredRecord};
-use smol_str::SmolStr;
-use sqlx::query_builder::Separated;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use silta_ledger::rows::row;
+use silta_ledger::{LearnerId, Lookup, RecordId, Result};
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{AssertSqlSafe, SqliteConnection};
 use std::collections::HashMap;
 use std::fmt::Write;
 
 /// Rows of one multi-row statement. A full chunk keeps its prepared statement; the rest of a batch is prepared anew.
-const CHUNK: usize = 500;
+pub(super) const CHUNK: usize = 500;
 
-/// Columns of a record `r` that do not change with its version.
-macro_rules! record_columns {
-    () => {
-        "r.key, r.tenant, r.learner, r.source, r.kind, r.institution"
+/// Inserts many rows by few statements. What is written is the statement for one row, which the compiler checks, and
+/// the values of each.
+macro_rules! insert_rows {
+    ($conn:expr, $rows:expr, |$row:pat_param| $head:tt, $values:tt, $tail:tt, $($value:expr),+ $(,)?) => {
+        for chunk in $rows.chunks($crate::rows::CHUNK) {
+            let mut arguments = sqlx::sqlite::SqliteArguments::default();
+            for $row in chunk {
+                if false {
+                    // Checked, and never run.
+                    let _ = sqlx::query!($head + " VALUES " + $values + " " + $tail, $($value),+);
+                }
+                $(sqlx::Arguments::add(&mut arguments, $value).map_err(sqlx::Error::Encode).map_err(failed)?;)+
+            }
+            $crate::rows::run(&mut *$conn, [$head, $values, $tail], chunk.len(), arguments).await?;
+        }
     };
 }
-pub(super) use record_columns;
+pub(super) use insert_rows;
 
-/// A row being read.
-pub(super) struct Cells<'r> {
-    table: &'static str,
-    row: &'r SqliteRow,
-}
-
-impl<'r> Cells<'r> {
-    /// A row of (mainly) this table.
-    pub(super) fn new(table: &'static str, row: &'r SqliteRow) -> Self {
-        Self { table, row }
-    }
-
-    /// The row is not what it should be.
-    pub(super) fn bad(&self, column: &'static str) -> LedgerError {
-        let row = self.row.try_get::<i64, _>("id").map_or_else(|_| "?".to_owned(), |id| id.to_string());
-        LedgerError::Inconsistent { table: self.table, column, row }
-    }
-
-    /// A plain value.
-    pub(super) fn get<T>(&self, column: &'static str) -> Result<T>
-    where
-        T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
-    {
-        self.row.try_get(column).map_err(|_| self.bad(column))
-    }
-
-    /// A text.
-    pub(super) fn text(&self, column: &'static str) -> Result<SmolStr> {
-        Ok(self.get::<&str>(column)?.into())
-    }
-
-    /// A text that may be absent.
-    pub(super) fn opt_text(&self, column: &'static str) -> Result<Option<SmolStr>> {
-        Ok(self.get::<Option<&str>>(column)?.map(SmolStr::from))
-    }
-
-    /// A value stored by its name.
-    pub(super) fn named<T>(&self, column: &'static str, from_name: fn(&str) -> Option<T>) -> Result<T> {
-        from_name(self.get(column)?).ok_or_else(|| self.bad(column))
-    }
-
-    /// A value stored by its name, that may be absent.
-    pub(super) fn opt_named<T>(&self, column: &'static str, from_name: fn(&str) -> Option<T>) -> Result<Option<T>> {
-        let name: Option<&str> = self.get(column)?;
-        name.map(|name| from_name(name).ok_or_else(|| self.bad(column))).transpose()
-    }
-
-    /// A kind of record.
-    pub(super) fn kind(&self, column: &'static str) -> Result<RecordKind> {
-        kind_from_number(self.get(column)?).ok_or_else(|| self.bad(column))
-    }
-
-    /// Sealed bytes; empty if they were erased.
-    pub(super) fn sealed(&self, column: &'static str) -> Result<Vec<u8>> {
-        Ok(self.get::<Option<Vec<u8>>>(column)?.unwrap_or_default())
-    }
-
-    /// A pseudonym that may be absent.
-    pub(super) fn opt_bytes<const N: usize>(&self, column: &'static str) -> Result<Option<[u8; N]>> {
-        let bytes: Option<&[u8]> = self.get(column)?;
-        bytes.map(|bytes| bytes.try_into().map_err(|_| self.bad(column))).transpose()
-    }
-
-    /// A pseudonym or hash.
-    pub(super) fn bytes<const N: usize>(&self, column: &'static str) -> Result<[u8; N]> {
-        self.opt_bytes(column)?.ok_or_else(|| self.bad(column))
-    }
-
-    /// A digest that may be absent.
-    pub(super) fn opt_digest(&self, column: &'static str) -> Result<Option<Digest>> {
-        let bytes: Option<&[u8]> = self.get(column)?;
-        bytes.map(|bytes| digest_from_bytes(bytes).ok_or_else(|| self.bad(column))).transpose()
-    }
-
-    /// A digest.
-    pub(super) fn digest(&self, column: &'static str) -> Result<Digest> {
-        self.opt_digest(column)?.ok_or_else(|| self.bad(column))
-    }
-
-    /// A content with its digest, if both are there.
-    pub(super) fn content(&self, digest: &'static str, bytes: &'static str) -> Result<Option<(Digest, Vec<u8>)>> {
-        Ok(self.opt_digest(digest)?.zip(self.get(bytes)?))
-    }
-
-    /// A record: `record_columns!()`, `version`, `state`, `revision`, `digest`, and `bytes` of its content.
-    pub(super) fn record(&self) -> Result<StoredRecord> {
-        Ok(StoredRecord {
-            id: RecordId(self.bytes("key")?),
-            tenant: self.text("tenant")?,
-            learner: LearnerId(self.bytes("learner")?),
-            source: self.text("source")?,
-            kind: self.kind("kind")?,
-            institution: self.text("institution")?,
-            version: self.get("version")?,
-            state: self.named("state", State::from_name)?,
-            revision: self.get::<Option<i64>>("revision")?.map(i64::cast_unsigned),
-            digest: self.digest("digest")?,
-            content: self.get("bytes")?,
-        })
-    }
+/// Runs the statement of [`insert_rows!`] for so many rows.
+pub(super) async fn run(
+    conn: &mut SqliteConnection,
+    [head, values, tail]: [&'static str; 3],
+    rows: usize,
+    arguments: SqliteArguments,
+) -> Result<()> {
+    let sql = format!("{head} VALUES {} {tail}", vec![values; rows].join(", "));
+    let query = sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(rows == CHUNK);
+    query.execute(conn).await.map_err(failed)?;
+    Ok(())
 }
 
 /// Bytes that travel in JSON as hexadecimal digits.
@@ -163,35 +81,21 @@ pub(super) fn list(values: impl Iterator<Item = String>) -> String {
     out
 }
 
-/// Inserts many rows by few statements: `head` is `INSERT INTO table (columns) `, `tail` what follows the values.
-pub(super) async fn insert_rows<T>(
-    conn: &mut SqliteConnection,
-    head: &'static str,
-    tail: &'static str,
-    rows: &[T],
-    mut bind: impl FnMut(&mut Separated<'_, Sqlite, &'static str>, &T),
-) -> Result<()> {
-    for chunk in rows.chunks(CHUNK) {
-        let mut query = QueryBuilder::new(head);
-        query.push_values(chunk, |mut row, value| bind(&mut row, value));
-        query.push(tail);
-        query.build().persistent(chunk.len() == CHUNK).execute(&mut *conn).await.map_err(failed)?;
-    }
-    Ok(())
-}
-
 /// Stores contents; one that has its number already is replaced.
 pub(super) async fn insert_contents(conn: &mut SqliteConnection, contents: &[NewContent<'_>]) -> Result<()> {
-    let head = "INSERT INTO content (id, learner, record, debt, bytes) ";
-    let tail = " ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes";
-    insert_rows(conn, head, tail, contents, |row, content| {
-        row.push_bind(content.id)
-            .push_bind(content.learner.map(|l| l.0.to_vec()))
-            .push_bind(content.record)
-            .push_bind(content.debt)
-            .push_bind(content.bytes.to_vec());
-    })
-    .await
+    insert_rows!(
+        conn,
+        contents,
+        |content| "INSERT INTO content (id, learner, record, debt, bytes)",
+        "(?, ?, ?, ?, ?)",
+        "ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes",
+        content.id,
+        content.learner.map(|l| l.0.to_vec()),
+        content.record,
+        content.debt,
+        content.bytes.to_vec(),
+    );
+    Ok(())
 }
 
 /// Numbers and learners of those of some records that are known.
@@ -199,14 +103,19 @@ pub(super) async fn whose<'a>(
     conn: &mut SqliteConnection,
     ids: impl IntoIterator<Item = &'a RecordId>,
 ) -> Result<HashMap<RecordId, (i64, LearnerId)>> {
-    let rows = sqlx::query("SELECT id, key, learner FROM record WHERE key IN (SELECT unhex(value) FROM json_each(?))")
-        .bind(keys(ids))
-        .fetch_all(conn)
-        .await
-        .map_err(failed)?;
-    let known = |row| {
-        let cells = Cells::new("record", row);
-        Ok((RecordId(cells.bytes("key")?), (cells.get("id")?, LearnerId(cells.bytes("learner")?))))
-    };
-    rows.iter().map(known).collect()
+    let rows = sqlx::query!(
+        r#"SELECT id AS "id!", key AS "key!", learner AS "learner!" FROM record
+        WHERE key IN (SELECT unhex(value) FROM json_each(?))"#,
+        keys(ids)
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(failed)?;
+    let mut known = HashMap::with_capacity(rows.len());
+    for found in rows {
+        let at = row("record", found.id);
+        let learner = LearnerId(at.bytes("learner", &found.learner)?);
+        known.insert(RecordId(at.bytes("key", &found.key)?), (found.id, learner));
+    }
+    Ok(known)
 }

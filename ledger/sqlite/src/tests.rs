@@ -1,13 +1,15 @@
 //! The suite, and what is special to SQLite.
 
-use super::{SqliteLedger, access, claims, debts, findings, loads, plans, problems, records};
+use super::SqliteLedger;
+use async_trait::async_trait;
 use silta_adapter::canonical::{Digest, FORM};
 use silta_adapter::record::{RecordKind, State};
-use silta_ledger::ledger_suite;
+use silta_ledger::conformance::{Fault, a_call_that_fails_changes_nothing};
 use silta_ledger::{
     Batch, DebtState, DebtTarget, Debts, Decision, Incoming, LaneBy, LearnerId, Ledger, LedgerError, Lookup, Outcome,
     Plan, RecordId, Records, Settled, Settlement, Wanted,
 };
+use silta_ledger::{ledger_suite, together_suite};
 use sqlx::{AssertSqlSafe, Row};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +32,13 @@ async fn empty() -> (Box<dyn Ledger>, TempDir) {
 }
 
 ledger_suite!(suite, super::empty);
+
+async fn two_processes() -> ([Arc<dyn Ledger>; 2], TempDir) {
+    let dir = directory();
+    ([Arc::new(open(&dir).await), Arc::new(open(&dir).await)], dir)
+}
+
+together_suite!(together, super::two_processes);
 
 fn id(n: u32) -> RecordId {
     let mut bytes = [0; 16];
@@ -107,6 +116,15 @@ async fn what_was_acknowledged_is_there_after_reopening() {
     assert!(again.feed(&[], &[], position, 9).await.expect("feed")[0].position > position);
 }
 
+#[test]
+fn migrations_of_one_thousand_only_add() {
+    let later = super::MIGRATIONS.iter().filter(|migration| migration.version % 1_000 > 1);
+    for migration in later {
+        let taken = silta_ledger::stored::takes_away(migration.sql.as_str());
+        assert!(taken.is_empty(), "{}: {taken:?}", migration.description);
+    }
+}
+
 #[tokio::test]
 async fn migrations_are_told_and_run_once() {
     let dir = directory();
@@ -114,99 +132,15 @@ async fn migrations_are_told_and_run_once() {
     let path = path.to_str().expect("a path");
     assert!(SqliteLedger::open(path, false).await.is_err(), "not made unless asked");
     let ledger = SqliteLedger::open(&format!("sqlite:{path}"), true).await.expect("opened");
-    assert_eq!(ledger.pending_migrations().await.expect("asked"), ["0001 ledger", "0002 duty"]);
+    assert_eq!(
+        ledger.pending_migrations().await.expect("asked"),
+        ["0001 ledger", "0002 duty", "0003 finding reconciliation"]
+    );
     ledger.migrate().await.expect("migrated");
     ledger.migrate().await.expect("migrated again");
     assert!(ledger.pending_migrations().await.expect("asked").is_empty());
     assert!(ledger.integrity().await.expect("checked").is_empty());
     ledger.close().await;
-}
-
-/// Two processes write at once while a reader follows the feed: it misses nothing and sees nothing twice.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_follower_of_the_feed_misses_nothing() {
-    const WRITERS: u32 = 8;
-    const BATCHES: u32 = 12;
-    let dir = directory();
-    let handles = [open(&dir).await, open(&dir).await];
-    let done = Arc::new(AtomicBool::new(false));
-    let follower = tokio::spawn({
-        let (ledger, done) = (open(&dir).await, Arc::clone(&done));
-        async move {
-            let mut followed = Vec::new();
-            loop {
-                let last = done.load(Ordering::SeqCst);
-                let after = followed.last().map_or(0, |(position, _)| *position);
-                let page = ledger.feed(&[], &[], after, 7).await.expect("feed");
-                if page.is_empty() && last {
-                    return followed;
-                }
-                followed.extend(page.iter().map(|change| (change.position, change.record.id)));
-                tokio::task::yield_now().await;
-            }
-        }
-    });
-    let writers: Vec<_> = (0..WRITERS)
-        .map(|writer| {
-            let ledger = handles[writer as usize % 2].clone();
-            tokio::spawn(async move {
-                for n in 0..BATCHES {
-                    let first = (writer * BATCHES + n) * 3;
-                    let records = (first..first + 3).map(|n| record(n, 1)).collect();
-                    let kept = ledger.keep(&batch(records)).await.expect("kept");
-                    assert!(kept.iter().all(|k| k.outcome == Outcome::New));
-                }
-            })
-        })
-        .collect();
-    for writer in writers {
-        writer.await.expect("wrote");
-    }
-    done.store(true, Ordering::SeqCst);
-    let followed = follower.await.expect("followed");
-    let all = handles[0].feed(&[], &[], 0, 10_000).await.expect("feed");
-    assert_eq!(all.len() as u32, WRITERS * BATCHES * 3);
-    assert_eq!(followed, all.iter().map(|c| (c.position, c.record.id)).collect::<Vec<_>>());
-    assert!(followed.windows(2).all(|pair| pair[0].0 < pair[1].0));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn processes_share_lanes_and_fence_each_other() {
-    let dir = directory();
-    let (one, two) = (open(&dir).await, open(&dir).await);
-    let by_learner = |n: u32| Incoming { learner: LearnerId(id(n).0), ..record(n, 1) };
-    one.keep(&batch((0..40).map(by_learner).collect())).await.expect("kept");
-    plan_all(&one).await;
-    let workers = [one.clone(), two.clone()].map(|ledger| {
-        tokio::spawn(async move {
-            let mut items = Vec::new();
-            while let Some(claim) = ledger.claim("store", 1, 9, 9).await.expect("asked") {
-                items.extend(claim.debts.iter().map(|d| d.item));
-            }
-            items
-        })
-    });
-    let mut claimed = Vec::new();
-    for worker in workers {
-        claimed.extend(worker.await.expect("worked"));
-    }
-    claimed.sort_unstable();
-    assert_eq!(claimed, (0..40).map(id).collect::<Vec<_>>(), "each debt is claimed once");
-
-    one.keep(&batch(vec![by_learner(40)])).await.expect("kept");
-    plan_all(&one).await;
-    let late = one.claim("store", 1, 9, 9).await.expect("asked").expect("due");
-    assert_eq!(two.reap(10).await.expect("reaped"), 41);
-    let debts = late.debts.iter().map(|d| Settlement {
-        debt: d.id,
-        generation: d.generation,
-        state: DebtState::Sent,
-        fixer: None,
-        reason: String::new(),
-    });
-    let settled = Settled { lane: late.lane, token: late.token, at: 11, next: 11, debts: debts.collect() };
-    assert!(matches!(one.settle(&settled).await, Err(LedgerError::LeaseLost)));
-    assert_eq!(two.debt(late.debts[0].id).await.expect("read").expect("a debt").state, DebtState::Uncertain);
 }
 
 #[tokio::test]
@@ -260,73 +194,95 @@ async fn a_broken_row_is_named_without_its_values() {
     assert_eq!(told, "inconsistent row in record, column state, row 1");
 }
 
-/// Every table is reached by an index, and pages come out of one without being sorted, so that cost grows with the
-/// page and not with the table.
+/// Every statement the compiler checked reaches tables by an index, and pages come out of one without being sorted, so
+/// that cost grows with the page and not with the table.
 #[tokio::test]
-async fn hot_queries_use_indexes() {
+async fn statements_use_indexes() {
+    // There are few rows in these, whatever the size of the store.
+    const SMALL: [&str; 6] = ["load", "reconciliation", "token", "connection", "sequence", "lane"];
     let dir = directory();
     let ledger = open(&dir).await;
-    let paged = [
-        records::CURRENT_IDS,
-        records::LEARNERS,
-        records::FEED,
-        records::TENANT_FEED,
-        problems::ALL,
-        problems::OPEN,
-        problems::OF,
-        debts::DIRTY,
-        debts::OF_STATE,
-        debts::OF_CONNECTION,
-        debts::HOLDINGS,
-        debts::HOLDINGS_AFTER,
-        claims::NEXT_LANES,
-        claims::HEADS,
-        loads::MANIFEST,
-        findings::OF,
-        access::AUDITED,
-    ];
-    let sets = [
-        records::RECORDS_OF,
-        records::LOOK_UP,
-        records::HISTORY,
-        problems::OPEN_OF,
-        debts::OF_RECORD,
-        debts::FIGURES,
-        debts::OLDEST,
-        debts::ATTEMPTED,
-        plans::VALID,
-        plans::OWE,
-        plans::SETTLE,
-        plans::REFUSE,
-        plans::MAKE_LANES,
-        plans::JOIN_LANES,
-        plans::WAKE,
-        plans::WAKE_IDLE,
-        plans::REST,
-        plans::DROP_UNUSED,
-        plans::ARRIVED,
-        plans::PROVED,
-        plans::DISPROVED,
-        plans::LOST,
-        loads::REMOVED,
-        loads::DELIVERED,
-        findings::GONE,
-    ];
     let mut bad = Vec::new();
-    for (sql, is_page) in paged.map(|sql| (sql, true)).into_iter().chain(sets.map(|sql| (sql, false))) {
+    let mut explained = 0;
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.sqlx")).expect("checked statements") {
+        let text = std::fs::read_to_string(file.expect("a file").path()).expect("readable");
+        let sql = serde_json::from_str::<serde_json::Value>(&text).expect("JSON")["query"].as_str().map(str::to_owned);
+        let sql = sql.expect("a statement");
         let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
         for step in sqlx::query(explain).fetch_all(&ledger.readers).await.expect("explained") {
             let step: String = step.get("detail");
-            let scans = step.starts_with("SCAN") && !step.contains("VIRTUAL TABLE") && !step.contains("CONSTANT ROW");
-            if scans || is_page && step.contains("TEMP B-TREE") {
+            let of_small = || {
+                SMALL
+                    .iter()
+                    .any(|table| step.starts_with(&format!("SCAN {table}")) || sql.contains(&format!("FROM {table}")))
+            };
+            let scans = step.starts_with("SCAN")
+                && !step.contains("VIRTUAL TABLE")
+                && !step.contains("CONSTANT ROW")
+                && !step.contains("SCAN all_of_it")
+                && !of_small();
+            if scans || sql.contains("LIMIT ?") && step.contains("TEMP B-TREE") {
                 bad.push(format!("{step}: {sql}"));
             }
         }
+        explained += 1;
     }
-    let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", claims::SETTLE));
-    let steps = sqlx::query(explain).fetch_all(&ledger.readers).await.expect("explained");
-    let steps: Vec<String> = steps.iter().map(|step| step.get("detail")).collect();
-    let by_id = steps.iter().any(|step| step.starts_with("SEARCH debt USING INTEGER PRIMARY KEY"));
-    assert!(by_id, "a claim is settled by id, however many debts its lane has: {steps:?}");
     assert!(bad.is_empty(), "{}", bad.join("\n"));
+    assert!(explained > 80, "{explained}");
+}
+
+/// Interrupts the writer after so many looks of SQLite at its progress.
+struct Interrupt<'l> {
+    ledger: &'l SqliteLedger,
+    struck: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Fault for Interrupt<'_> {
+    async fn after(&self, steps: Option<u32>) {
+        const INSTRUCTIONS: i32 = 25;
+        let (mut left, struck) = (steps.map_or(i64::MAX, i64::from), Arc::clone(&self.struck));
+        let mut writer = self.ledger.writer.acquire().await.expect("the writer");
+        writer.lock_handle().await.expect("its handle").set_progress_handler(INSTRUCTIONS, move || {
+            left -= 1;
+            let goes_on = left != -1;
+            struck.fetch_or(!goes_on, Ordering::SeqCst);
+            goes_on
+        });
+    }
+
+    fn struck(&self) -> bool {
+        self.struck.swap(false, Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_interrupted_changes_nothing() {
+    let dir = directory();
+    let ledger = open(&dir).await;
+    let interrupt = Interrupt { ledger: &ledger, struck: Arc::default() };
+    a_call_that_fails_changes_nothing(&ledger, &interrupt, false).await;
+}
+
+/// The file may not grow: what has no room is refused as for now, nothing of it is there, and later it is taken.
+#[tokio::test]
+async fn a_full_disk_is_waited_for() {
+    let dir = directory();
+    let ledger = open(&dir).await;
+    let large = |n| Incoming { content: Some(vec![7; 100_000]), ..record(n, 1) };
+    ledger.keep(&batch(vec![large(1)])).await.expect("kept");
+    let pages = number(&ledger, "SELECT page_count FROM pragma_page_count").await;
+    let limit = async |pages: i64| {
+        let pragma = AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::query(pragma).execute(&ledger.writer).await.expect("limited");
+    };
+    limit(pages).await;
+    for _ in 0..3 {
+        let refused = ledger.keep(&batch(vec![record(2, 1), large(3)])).await;
+        assert!(matches!(refused, Err(LedgerError::Away(_))), "{refused:?}");
+        assert!(ledger.record(id(2)).await.expect("read").is_none());
+    }
+    limit(1 << 20).await;
+    ledger.keep(&batch(vec![record(2, 1), large(3)])).await.expect("kept");
+    assert_eq!(ledger.feed(&[], &[], 0, 9).await.expect("feed").len(), 3);
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn token(name: &str, hash: u8) -> Token {
+pub(super) fn token(name: &str, hash: u8) -> Token {
     Token {
         name: name.into(),
         hash: [hash; 32],

@@ -10,19 +10,27 @@ mod access;
 mod claims;
 mod debts;
 mod erasure;
+mod faults;
 mod findings;
 mod loads;
+mod model;
 mod problems;
 mod property;
 mod records;
+mod retention;
+mod together;
 
-pub use {access::*, claims::*, debts::*, erasure::*, findings::*, loads::*, problems::*, property::*, records::*};
+pub use {
+    access::*, claims::*, debts::*, erasure::*, faults::*, findings::*, loads::*, model::*, problems::*, property::*,
+    records::*, retention::*, together::*,
+};
 
 use super::*;
 use silta_adapter::canonical::{Digest, FORM};
 use silta_adapter::delivery::Verdict;
 use silta_adapter::problem::Fixer;
 use silta_adapter::record::State;
+use smol_str::SmolStr;
 
 /// Expands to a module with one test per case. `$make` is an async function without arguments that returns
 /// `(Box<dyn Ledger>, guard)`. The number of random histories may follow: fewer where each statement is a way there and
@@ -121,6 +129,9 @@ macro_rules! ledger_suite {
             audit_is_read_backwards
             facts_are_replaced
             a_duty_has_one_holder
+            // retention
+            what_is_over_is_forgotten_and_nothing_else
+            what_a_destination_may_need_is_never_forgotten
             // erasure
             erasure_leaves_pseudonyms_only
             erasure_spares_what_stands_and_other_learners
@@ -139,6 +150,11 @@ macro_rules! ledger_suite {
             #[test]
             fn random_histories_keep_the_invariants() {
                 $crate::conformance::random_histories_keep_the_invariants($histories, async || $make().await);
+            }
+
+            #[test]
+            fn random_operations_do_what_the_reference_does() {
+                $crate::conformance::random_operations_do_what_the_reference_does($histories, async || $make().await);
             }
         }
     };

@@ -20,15 +20,10 @@ impl Rows {
             Some(debt) => *debt,
             None => {
                 let Some(record) = self.records.get(&item) else { return };
-                let (kind, learner) = (record.kind, record.learner());
-                let own_lane = (target.lane == LaneBy::Learner).then_some(learner);
-                let lane = self.lane((target.connection.clone(), tenant.clone(), own_lane));
+                let kind = record.kind;
                 let id = self.next();
-                self.debts.insert(id, DebtRow::new(&target.connection, tenant, item, kind, lane, at));
+                self.debts.insert(id, DebtRow::new(target, tenant, item, kind, at));
                 self.by_item.insert(key, id);
-                if let Some(lane) = self.lanes.get_mut(&lane) {
-                    lane.debts.push(id);
-                }
                 id
             }
         };
@@ -74,7 +69,7 @@ impl Rows {
             row.mark = None;
             self.dirty.remove(&plan.mark);
             row.plan(at, &plan.decision, said);
-            lanes.insert(row.lane);
+            lanes.extend(self.join_lane(plan.debt));
         }
         for lane in lanes {
             self.look_at_lane(lane, at);
@@ -96,22 +91,24 @@ impl Rows {
             raised += 1;
             if row.goal.is_some() {
                 row.raise(at, why);
-                lanes.insert(row.lane);
+                lanes.extend(self.join_lane(id));
             } else {
                 self.mark(id);
             }
         }
         for lane in lanes {
-            self.set_due(lane, Some(at));
+            let due = self.lanes.get(&lane).and_then(|lane| lane.due).unwrap_or(at);
+            self.set_due(lane, Some(due.min(at)));
         }
         raised
     }
 
     fn observed(&mut self, at: Micros, seen: &Observation) {
         let Some(row) = self.debts.get_mut(&seen.debt).filter(|row| row.generation == seen.generation) else { return };
-        let lane = row.lane;
         row.observed(at, seen);
-        self.look_at_lane(lane, at);
+        if let Some(lane) = row.lane {
+            self.look_at_lane(lane, at);
+        }
     }
 
     fn holding(&self, id: i64, row: &DebtRow) -> Option<Holding> {
@@ -158,13 +155,14 @@ impl Rows {
 }
 
 impl DebtRow {
-    fn new(connection: &SmolStr, tenant: &SmolStr, item: RecordId, kind: RecordKind, lane: i64, at: Micros) -> Self {
+    fn new(target: &DebtTarget, tenant: &SmolStr, item: RecordId, kind: RecordKind, at: Micros) -> Self {
         Self {
-            connection: connection.clone(),
+            connection: target.connection.clone(),
             tenant: tenant.clone(),
             item,
             kind,
-            lane,
+            by: target.lane,
+            lane: None,
             mark: None,
             state: DebtState::Unplanned,
             generation: 0,
@@ -224,30 +222,35 @@ impl DebtRow {
     }
 
     fn observed(&mut self, at: Micros, seen: &Observation) {
-        let wanted = digest(&self.present());
-        if self.state == DebtState::Uncertain && seen.digest == wanted && self.goal.is_some() {
-            if seen.holds {
-                self.accept(at);
-                self.confirm(at);
-                self.state = DebtState::Confirmed;
-            } else {
-                self.state = DebtState::Owed;
-            }
-        } else if seen.digest != digest(&self.sent) {
-            // About something else than what was last accepted.
-        } else if seen.holds {
-            self.confirm(at);
-            if matches!(self.state, DebtState::Sent | DebtState::Unverifiable) {
-                self.state = DebtState::Confirmed;
-            }
-        } else {
-            if digest(&self.confirmed) == digest(&self.sent) {
-                self.confirmed = None;
-                self.confirmed_at = None;
-            }
-            if self.state == DebtState::Confirmed {
-                self.state = DebtState::Sent;
-            }
+        let settles = self.state == DebtState::Uncertain && seen.digest == digest(&self.present());
+        if settles && seen.holds {
+            self.accept(at);
+            self.state = DebtState::Sent;
+        }
+        if self.sent_at.is_some() && seen.digest == digest(&self.sent) {
+            if seen.holds { self.proved(at) } else { self.disproved() }
+        }
+        if settles && !seen.holds {
+            self.state = DebtState::Owed;
+        }
+    }
+
+    /// What was last accepted is there.
+    fn proved(&mut self, at: Micros) {
+        self.confirm(at);
+        if matches!(self.state, DebtState::Sent | DebtState::Unverifiable) {
+            self.state = DebtState::Confirmed;
+        }
+    }
+
+    /// What was last accepted is not there.
+    fn disproved(&mut self) {
+        if digest(&self.confirmed) == digest(&self.sent) {
+            self.confirmed = None;
+            self.confirmed_at = None;
+        }
+        if self.state == DebtState::Confirmed {
+            self.state = DebtState::Sent;
         }
     }
 
@@ -303,7 +306,10 @@ impl Debts for MemoryLedger {
         for (id, kept_at) in &records {
             rows.mark_item(*id, &tenant, target, *kept_at);
         }
-        Ok(records.len() as u64)
+        let of_connection = rows.debts.iter().filter(|(_, row)| row.connection == target.connection);
+        let all: Vec<i64> = of_connection.map(|(id, _)| *id).collect();
+        all.iter().for_each(|debt| rows.mark(*debt));
+        Ok(all.len() as u64)
     }
 
     async fn claim_lanes(

@@ -84,9 +84,10 @@ impl Findings for MemoryLedger {
         let Some(connection) = rows.reconciliations.get(&reconciliation).map(|r| r.connection.clone()) else {
             return Ok(());
         };
-        let seen: BTreeSet<i64> = findings.iter().map(|new| rows.found(reconciliation, &connection, at, new)).collect();
         let settling: BTreeSet<RecordId> =
             findings.iter().filter(|f| f.kind == FindingKind::Settling).map(|f| f.item).collect();
+        let told = findings.iter().filter(|f| f.kind == FindingKind::Settling || !settling.contains(&f.item));
+        let seen: BTreeSet<i64> = told.map(|new| rows.found(reconciliation, &connection, at, new)).collect();
         let looked_at: BTreeSet<RecordId> = looked_at.iter().filter(|id| !settling.contains(id)).copied().collect();
         for row in rows.findings.values_mut() {
             let finding = &mut row.finding;

@@ -15,6 +15,20 @@ impl Rows {
         id
     }
 
+    /// Gives a debt that is owed its lane. Which one that is, is decided when it is first owed.
+    pub(super) fn join_lane(&mut self, debt: i64) -> Option<i64> {
+        let row = self.debts.get(&debt)?;
+        if row.lane.is_some() || row.state != DebtState::Owed {
+            return row.lane;
+        }
+        let learner = self.records.get(&row.item)?.learner();
+        let own = (row.by == LaneBy::Learner).then_some(learner);
+        let lane = self.lane((row.connection.clone(), row.tenant.clone(), own));
+        self.debts.get_mut(&debt)?.lane = Some(lane);
+        self.lanes.get_mut(&lane)?.debts.push(debt);
+        Some(lane)
+    }
+
     fn in_state(&self, lane: &Lane, state: DebtState) -> Vec<i64> {
         let is = |id: &&i64| self.debts.get(id).is_some_and(|row| row.state == state);
         lane.debts.iter().filter(is).copied().collect()
@@ -87,7 +101,7 @@ impl Rows {
         for settlement in &settled.debts {
             let claimed = |row: &&mut DebtRow| {
                 let found_waiting = row.state == DebtState::Owed && settlement.state == DebtState::Waiting;
-                row.lane == settled.lane.0
+                row.lane == Some(settled.lane.0)
                     && (row.state == DebtState::Sending || found_waiting)
                     && row.generation == settlement.generation
             };
@@ -109,6 +123,8 @@ impl Rows {
                 if state == DebtState::Uncertain {
                     row.attempts += 1;
                     row.unsure = true;
+                    row.fixer = None;
+                    row.reason = LEASE_RAN_OUT.to_owned();
                 }
             }
         }
@@ -125,7 +141,7 @@ impl Rows {
             took: 0,
             verdict: Verdict::Uncertain,
             cause: "lease".into(),
-            reason: "the lease ran out".into(),
+            reason: LEASE_RAN_OUT.into(),
         };
         let mut tries: Vec<Attempt> = self.in_state(held, DebtState::Sending).into_iter().map(lost).collect();
         tries.sort_by_key(|attempt| attempt.debt);
@@ -138,13 +154,11 @@ impl Rows {
         let mut again = 0;
         for row in self.debts.values_mut().filter(unsure) {
             row.state = DebtState::Owed;
-            lanes.insert(row.lane);
+            lanes.extend(row.lane);
             again += 1;
         }
         for lane in lanes {
-            if self.lanes.get(&lane).is_some_and(|l| l.due.is_none()) {
-                self.set_due(lane, Some(now));
-            }
+            self.look_at_lane(lane, now);
         }
         again
     }

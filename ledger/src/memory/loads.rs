@@ -64,11 +64,11 @@ impl Rows {
         for entry in row.manifest.values() {
             let Some(debt) = self.debts.get_mut(&entry.debt) else { continue };
             match status {
-                LoadStatus::Delivered => debt.delivered(entry, at),
-                LoadStatus::Failed => debt.unsure |= entry.digest.is_some() && entry.digest != digest(&debt.sent),
+                LoadStatus::Delivered => debt.delivered(entry, row.load.at, at),
+                LoadStatus::Failed => debt.unsure |= entry.digest != digest(&debt.sent),
                 _ => continue,
             }
-            lanes.insert(debt.lane);
+            lanes.extend(debt.lane);
         }
         for lane in lanes {
             self.look_at_lane(lane, at);
@@ -84,15 +84,14 @@ impl Rows {
         let sending = self.loads.values().filter(|row| row.load.status == LoadStatus::Sending && !held(&row.load));
         let lost: Vec<i64> = sending.map(|row| row.load.id).collect();
         for id in lost {
-            self.close_load(id, at, LoadStatus::Failed, "the process that sent it ended");
+            self.close_load(id, at, LoadStatus::Failed, LEASE_RAN_OUT);
         }
     }
 
     pub(super) fn shrinkage(&self, connection: &str, load: i64) -> Shrinkage {
         let Some(new) = self.loads.get(&load) else { return Shrinkage { before: None, removed: 0 } };
         let last = self.loads.values().rev().find(|row| {
-            row.load.id != load
-                && row.load.status == LoadStatus::Delivered
+            row.load.status == LoadStatus::Delivered
                 && row.load.connection == connection
                 && row.load.tenant == new.load.tenant
         });
@@ -111,20 +110,24 @@ pub(super) fn digest(content: &Option<Content>) -> Option<Digest> {
 }
 
 impl DebtRow {
-    fn delivered(&mut self, entry: &ManifestEntry, at: Micros) {
-        let pays = entry.wanted && entry.generation == self.generation;
-        if self.state.paid() && !pays {
+    fn delivered(&mut self, entry: &ManifestEntry, opened: Micros, at: Micros) {
+        let same_debt = entry.generation == self.generation;
+        let accepted_since = self.sent_at.is_some_and(|sent| sent >= opened);
+        let nothing = entry.digest.is_none() && !entry.wanted && self.sent.is_none();
+        if nothing || (!same_debt && accepted_since) {
             return;
         }
         self.sent = entry.digest.map(|digest| self.known(digest));
         self.sent_at = Some(at);
-        if pays {
-            self.unsure = false;
-            if self.state.open() {
-                self.state = DebtState::Sent;
-                self.fixer = None;
-                self.reason.clear();
-            }
+        let carried = match entry.digest {
+            None => self.wanted == Some(Wanted::Absent),
+            Some(carried) => digest(&self.goal) == Some(carried),
+        };
+        self.unsure &= !same_debt;
+        if same_debt && entry.wanted && carried && self.state.open() {
+            self.state = DebtState::Sent;
+            self.fixer = None;
+            self.reason.clear();
         }
     }
 

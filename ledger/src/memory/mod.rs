@@ -7,6 +7,7 @@ mod findings;
 mod lanes;
 mod loads;
 mod records;
+mod retention;
 
 use super::*;
 use loads::LoadRow;
@@ -71,6 +72,9 @@ impl Rows {
     }
 }
 
+/// Why a debt or load is not known to have arrived when its holder is gone.
+const LEASE_RAN_OUT: &str = "the lease ran out";
+
 /// A content and its digest; the content may have been erased.
 type Content = (Digest, Option<Sealed>);
 
@@ -80,7 +84,9 @@ struct DebtRow {
     tenant: SmolStr,
     item: RecordId,
     kind: RecordKind,
-    lane: i64,
+    by: LaneBy,
+    /// `None` until it was first owed.
+    lane: Option<i64>,
     mark: Option<i64>,
     state: DebtState,
     generation: i64,
@@ -132,5 +138,11 @@ mod tests {
         (Box::new(MemoryLedger::new()), ())
     }
 
+    async fn two_processes() -> ([std::sync::Arc<dyn Ledger>; 2], ()) {
+        let ledger = std::sync::Arc::new(MemoryLedger::new());
+        ([ledger.clone(), ledger], ())
+    }
+
     crate::ledger_suite!(suite, super::empty);
+    crate::together_suite!(together, super::two_processes);
 }

@@ -24,6 +24,8 @@ struct Version {
     state: State,
     revision: Option<u64>,
     content: Content,
+    /// Its place is kept, and nothing is told of it any more.
+    forgotten: bool,
 }
 
 impl RecordRow {
@@ -90,7 +92,8 @@ impl Rows {
             return Kept { outcome: Outcome::Contested, version: 0 };
         }
         let incumbent = known.map(RecordRow::incumbent);
-        let superseded = || known.is_some_and(|r| r.versions.iter().any(|v| v.content.0 == incoming.digest));
+        let superseded =
+            || known.is_some_and(|r| r.versions.iter().any(|v| !v.forgotten && v.content.0 == incoming.digest));
         let outcome = judge(incumbent.as_ref(), incoming, batch.reinstate, superseded);
         if outcome.wrote() {
             let had = known.map(|r| r.content().clone());
@@ -105,6 +108,7 @@ impl Rows {
                 state: incoming.state,
                 revision: incoming.revision,
                 content,
+                forgotten: false,
             };
             self.write(&batch.tenant, incoming, version);
             for target in &batch.targets {
@@ -116,13 +120,14 @@ impl Rows {
             row.revision = row.revision.max(incoming.revision);
         }
         let version = row.number();
+        let digest = if outcome.wrote() { row.content().0 } else { incoming.digest };
         row.arrivals.push(Arrival {
             at: batch.at,
             outcome,
             version,
             state: incoming.state,
             revision: incoming.revision,
-            digest: incoming.digest,
+            digest,
         });
         Kept { outcome, version }
     }
@@ -228,8 +233,37 @@ impl Rows {
         }
     }
 
+    /// Forgets versions that something newer superseded before a time, and arrivals of a time before that wrote none.
+    pub(super) fn forget_versions(&mut self, before: Micros) -> u64 {
+        let mut gone = BTreeSet::new();
+        for (id, row) in &mut self.records {
+            for place in 0..row.versions.len() {
+                let superseded = row.versions.iter().skip(place + 1).any(|newer| newer.at < before);
+                let version = &mut row.versions[place];
+                if superseded && !version.forgotten {
+                    version.forgotten = true;
+                    version.content.1 = None;
+                    gone.insert((*id, place));
+                    row.arrivals.retain(|a| !a.outcome.wrote() || a.version != place as i64 + 1);
+                }
+            }
+        }
+        self.feed.retain(|_, place| !gone.contains(place));
+        gone.len() as u64
+    }
+
+    pub(super) fn forget_arrivals(&mut self, before: Micros) -> u64 {
+        let mut forgotten = 0;
+        for row in self.records.values_mut() {
+            let had = row.arrivals.len();
+            row.arrivals.retain(|a| a.outcome.wrote() || a.at >= before);
+            forgotten += had - row.arrivals.len();
+        }
+        forgotten as u64
+    }
+
     /// True if there was something to blank.
-    fn erase(&mut self, learner: LearnerId, id: RecordId) -> bool {
+    fn erase(&mut self, learner: LearnerId, id: RecordId, at: Micros) -> bool {
         let mut blanked = false;
         let Some(row) = self.records.get_mut(&id) else { return false };
         for version in row.versions.iter_mut().filter(|v| v.learner == learner) {
@@ -245,6 +279,7 @@ impl Rows {
         }
         for problem in self.problems.values_mut().filter(|p| p.record == Some(id)) {
             problem.content.clear();
+            problem.closed = problem.closed.or(Some(at));
         }
         blanked
     }
@@ -360,14 +395,14 @@ impl Records for MemoryLedger {
         Ok(self.rows().problems.values().filter(|p| p.record == Some(id)).cloned().collect())
     }
 
-    async fn erase(&self, tenant: &str, learner: LearnerId, _at: Micros) -> Result<u64> {
+    async fn erase(&self, tenant: &str, learner: LearnerId, at: Micros) -> Result<u64> {
         let mut rows = self.rows();
         let ids = rows.by_learner.get(&learner).cloned().unwrap_or_default();
         let (gone, standing): (Vec<_>, Vec<_>) = ids
             .into_iter()
             .filter(|id| rows.records.get(id).is_some_and(|row| row.tenant == tenant))
             .partition(|id| rows.records.get(id).is_some_and(|row| row.state().is_tombstone()));
-        let blanked = gone.iter().filter(|id| rows.erase(learner, **id)).count() as u64;
+        let blanked = gone.iter().filter(|id| rows.erase(learner, **id, at)).count() as u64;
         if !gone.is_empty() {
             rows.blank_findings(learner, &standing);
         }

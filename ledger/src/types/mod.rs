@@ -6,6 +6,7 @@ mod findings;
 mod ids;
 mod loads;
 mod records;
+mod retention;
 
 pub use access::*;
 pub use debts::*;
@@ -13,6 +14,7 @@ pub use findings::*;
 pub use ids::*;
 pub use loads::*;
 pub use records::*;
+pub use retention::*;
 
 /// A closed set of states that the store and JSON know by name.
 macro_rules! named {
