@@ -64,13 +64,14 @@ pub trait Records: Send + Sync {
     /// look-up pseudonym, kind and institution; learners never are. A tombstone without content keeps the content and
     /// digest the record had. The revision that stands never falls: an arrival without one keeps it, an unchanged
     /// arrival may raise it. Only what writes a version takes a feed position and sets marks; every arrival of a known
-    /// record is in its history. An item's lane is chosen when it is first marked, and stays.
+    /// record is in its history. An item's lane is chosen when it is first marked, and stays. Where a connection
+    /// composes its items, a version marks every item there of the learner it is about and of whom it was about before.
     async fn keep(&self, batch: &Batch) -> Result<Vec<Kept>>;
 
     /// Tombstones known records: for complete pushes and withdrawals by id. Each gets a version that keeps content,
-    /// digest and revision, and every debt it has is marked dirty. Unknown ids, other tenants' records and records that
-    /// are tombstones already are left alone; so is everything if the state is not a tombstone. Returns how many
-    /// changed.
+    /// digest and revision, and every debt it has is marked dirty, with all of its learner where a connection composes
+    /// its items. Unknown ids, other tenants' records and records that are tombstones already are left alone; so is
+    /// everything if the state is not a tombstone. Returns how many changed.
     async fn take_back(&self, batch: &TakeBack) -> Result<u64>;
 
     /// One record by its id.

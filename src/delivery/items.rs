@@ -1,13 +1,14 @@
 //! Sends debts one by one, lane by lane.
 
 use super::DeliveryError;
+use super::compose::last_item;
 use super::settle::{Health, after, micros, settling};
 use crate::gateway::{Connection, Gateway};
 use crate::ledger::{Attempt, ClaimedDebt, LaneId, LeaseToken, Settled, Settlement, Wanted};
 use silta_adapter::adapter::{Document, Load};
 use silta_adapter::delivery::{Judgement, Verdict};
 use silta_adapter::problem::Fixer;
-use silta_adapter::record::Record;
+use silta_adapter::record::{Record, State};
 
 /// What one round over a lane came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -112,12 +113,17 @@ async fn send(gateway: &Gateway, connection: &Connection, debt: &ClaimedDebt) ->
     let mut records = open_item(gateway, content)?;
     let withdrawal = debt.wanted == Wanted::Absent;
     if withdrawal {
-        for record in &mut records {
-            record.head.state = if debt.record_state.is_tombstone() {
-                debt.record_state
-            } else {
-                silta_adapter::record::State::Deleted
-            };
+        // One record is all that is known where nothing tells any more what was sent: the rest is composed again.
+        if connection.composes()
+            && records.len() == 1
+            && let Some(item) = last_item(gateway, connection, debt.item).await?
+        {
+            records = item;
+        }
+        // Only the item goes: what it was composed of may stand.
+        if let Some(root) = records.first_mut() {
+            let gone = debt.record_state.is_tombstone();
+            root.head.state = if gone { debt.record_state } else { State::Deleted };
         }
     }
     let document = match connection.encoder()?.encode(&records, gateway.encode_context(debt.generation)) {

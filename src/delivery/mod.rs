@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`rules`] | which records a connection carries | no |
 //! | [`plan`] | what is owed for a dirty item | decision no, shell yes |
+//! | [`compose`] | the items of a learner, where they are composed | shell |
 //! | [`settle`] | what a verdict makes of a debt; backoff; breaker | no |
 //! | [`items`] | sends debts one by one, lane by lane | shell |
 //! | [`carry`] | what a whole load carries for each item; the shrink guard | no |
@@ -19,6 +20,7 @@
 pub mod baseline;
 pub mod carry;
 pub mod checks;
+pub mod compose;
 pub mod erase;
 pub mod items;
 pub mod load;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ledger::{DebtState, LearnerId, RecordId};
+use crate::reconcile::item::single;
 use silta_adapter::mapping::Mappings;
 use silta_adapter::record::{Attainment, Coded, Credits, Learner, Part, Text};
 
@@ -50,6 +51,10 @@ fn learner(name: Option<&str>) -> Record {
     )
 }
 
+fn alone(record: &Record) -> Item {
+    Item { root: record.clone(), others: Vec::new() }
+}
+
 fn expected(n: u8, key: &Record, sent: Option<Record>) -> Expected {
     Expected {
         holding: Holding {
@@ -67,7 +72,7 @@ fn expected(n: u8, key: &Record, sent: Option<Record>) -> Expected {
             sent_at: Some(0),
         },
         key: key.head.key.clone(),
-        sent,
+        sent: sent.as_ref().map(alone),
         confirmed: None,
         lost: None,
     }
@@ -87,7 +92,7 @@ fn kinds(expected: &[Expected], found: &[Record], complete: bool) -> Vec<(Findin
         institutions: &mappings.institutions,
         withheld: &[(RecordKind::Learner, "/body/family_name")],
     };
-    let comparison = compare(expected, found, terms);
+    let comparison = compare(expected, &single(found), terms);
     let paths = |f: &Finding| f.evidence.fields.iter().map(|d| d.path.clone()).collect();
     comparison.findings.iter().map(|f| (f.kind, paths(f))).collect()
 }
@@ -115,7 +120,7 @@ fn each_difference_has_its_kind() {
         kinds(&[there(&a)], std::slice::from_ref(&changed), false),
         [(Differs, vec!["/body/credits/ects".into()])]
     );
-    let before = Expected { confirmed: Some(changed.clone()), ..there(&a) };
+    let before = Expected { confirmed: Some(alone(&changed)), ..there(&a) };
     assert_eq!(kinds(&[before], std::slice::from_ref(&changed), true), [(Stale, vec!["/body/credits/ects".into()])]);
     assert_eq!(
         kinds(&[there(&a)], &[a.clone(), changed], true),
@@ -160,7 +165,7 @@ fn what_follows_from_another_finding_is_attached_to_it() {
         [there(&learner(None)), expected(2, &whole, Some(whole.clone())), expected(3, &part, Some(part.clone()))];
     let mappings = mappings();
     let terms = Terms { now: NOW, settle: SETTLE, complete: true, institutions: &mappings.institutions, withheld: &[] };
-    let orphan = compare(&items, &[learner(None), whole], terms);
+    let orphan = compare(&items, &single(&[learner(None), whole]), terms);
     let kinds: Vec<_> = orphan.findings.iter().map(|f| (f.kind, f.implied_by)).collect();
     assert_eq!(kinds, [(FindingKind::OrphanPart, Some(2)), (FindingKind::Missing, None)]);
     let gone = compare(&items, &[], terms);
@@ -184,11 +189,11 @@ fn a_lost_answer_is_settled_by_what_is_there_once_it_had_time_to_show() {
     let terms =
         |complete| Terms { now: NOW, settle: SETTLE, complete, institutions: &mappings.institutions, withheld: &[] };
     let lost = |wanted: Option<&Record>, tried| Expected {
-        lost: Some(Lost { wanted: wanted.cloned(), tried: Some(tried) }),
+        lost: Some(Lost { wanted: wanted.map(alone), tried: Some(tried) }),
         ..expected(1, &a, None)
     };
     let settled = |item: &Expected, found: &[Record], complete| {
-        let comparison = compare(std::slice::from_ref(item), found, terms(complete));
+        let comparison = compare(std::slice::from_ref(item), &single(found), terms(complete));
         let settling = comparison.findings.iter().filter(|one| one.kind == FindingKind::Settling).count();
         assert_eq!(comparison.findings.len(), settling, "it is no difference");
         assert_eq!(comparison.arrived.len() + settling, 1);

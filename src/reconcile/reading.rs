@@ -3,6 +3,7 @@
 
 use super::compare::{Comparison, Evidence, Expected, Finding, Lost, Terms, compare};
 use super::evidence::{Sizes, answered_once, is_about, same};
+use super::item::{Item, composed, single};
 use super::policy::ruling;
 use crate::config::Ruling;
 use crate::delivery::DeliveryError;
@@ -180,8 +181,13 @@ impl<'a> Reading<'a> {
             institutions: &self.gateway.mappings.institutions,
             withheld: self.inventory.withheld(),
         };
-        let mut comparison = compare(&expected, &answer.records, terms);
+        let found = match self.connection.composes() {
+            true => composed(answer),
+            false => single(&answer.records),
+        };
+        let mut comparison = compare(&expected, &found, terms);
         self.summary.legitimate += rule(&mut comparison.findings, &expected, self.connection);
+        self.sizes.held += found.len() as i64;
         self.count(&expected, &comparison, answer);
         Ok(self.concluded(learner.id, &expected, &comparison, answer.complete))
     }
@@ -190,7 +196,6 @@ impl<'a> Reading<'a> {
         let absent = |f: &&Finding| f.kind == FindingKind::Missing;
         self.sizes.known += expected.iter().filter(|item| item.sent.is_some()).count() as i64;
         self.sizes.absent += comparison.findings.iter().filter(absent).count() as i64;
-        self.sizes.held += answer.records.len() as i64;
         self.summary.complete += i64::from(answer.complete);
         self.summary.items += expected.len() as i64;
         self.summary.agreed += comparison.agreed.len() as i64;
@@ -227,7 +232,7 @@ impl<'a> Reading<'a> {
             learner,
             debt: one.expected.map(|at| expected[at].holding.debt),
             kind: one.kind,
-            digest: one.found.as_ref().map(|r| vault.digest_key().record(r)),
+            digest: one.found.as_ref().map(|item| vault.digest_key().records(&item.records())),
             implied_by: one.implied_by.map(item),
             evidence: vault.seal_json(&one.evidence),
         }
@@ -256,13 +261,14 @@ fn rule(findings: &mut Vec<Finding>, expected: &[Expected], connection: &Connect
 }
 
 async fn expect(gateway: &Gateway, holding: &Holding) -> Result<Option<Expected>, DeliveryError> {
-    let first = |content: &Option<(Digest, Sealed)>| -> Result<Option<Record>, DeliveryError> {
+    let item = |content: &Option<(Digest, Sealed)>| -> Result<Option<Item>, DeliveryError> {
         let Some((_, sealed)) = content else { return Ok(None) };
-        Ok(open_item(gateway, sealed)?.into_iter().next())
+        Ok(Item::of(open_item(gateway, sealed)?))
     };
-    let (sent, confirmed) = (first(&holding.sent_content)?, first(&holding.confirmed_content)?);
-    let wanted = first(&holding.wanted_content)?;
-    let mut key = sent.as_ref().or(confirmed.as_ref()).or(wanted.as_ref()).map(|r| r.head.key.clone());
+    let (sent, confirmed) = (item(&holding.sent_content)?, item(&holding.confirmed_content)?);
+    let wanted = item(&holding.wanted_content)?;
+    let known = sent.as_ref().or(confirmed.as_ref()).or(wanted.as_ref());
+    let mut key = known.map(|item| item.root.head.key.clone());
     if key.is_none() && holding.wanted == Some(Wanted::Absent) {
         // An accepted withdrawal leaves no content behind; that the item is gone is proved under the record's own key.
         let record = gateway.ledger.record(holding.item).await?.and_then(|r| r.content);

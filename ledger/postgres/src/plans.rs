@@ -55,6 +55,7 @@ pub(super) async fn plan(ledger: &PostgresLedger, connection: &str, at: Micros, 
     let mut numbers = content_numbers(&mut tx, plans.len() * 2).await?.into_iter();
     let mut contents = Vec::new();
     let (mut owed, mut settled, mut refused) = (Owed::default(), SettledUnsent::default(), Refused::default());
+    let mut stand = Vec::new();
     for (plan, whose) in &plans {
         let mut store = |bytes: &'_ Option<Vec<u8>>| bytes.as_ref().and_then(|_| numbers.next());
         match &plan.decision {
@@ -80,12 +81,14 @@ pub(super) async fn plan(ledger: &PostgresLedger, connection: &str, at: Micros, 
                 refused.fixers.push(fixer.name().to_owned());
                 refused.reasons.push(reason.clone());
             }
+            Decision::Stand => stand.push(plan.debt),
         }
     }
     insert_contents(&mut tx, &contents).await?;
     owe(&mut tx, at, &owed).await?;
     settle(&mut tx, at, &settled).await?;
     refuse(&mut tx, at, &refused).await?;
+    sqlx::query!("UPDATE debt SET mark = 0 WHERE id = ANY($1)", &stand).execute(&mut *tx).await.map_err(failed)?;
     enqueue(&mut tx, &debts, at, Due::WithLane).await?;
     rest(&mut tx, &debts).await?;
     drop_unused(&mut tx, &debts).await?;

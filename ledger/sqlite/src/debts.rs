@@ -39,7 +39,8 @@ pub(super) const OF_RECORD: &str =
     select_debts!("WHERE d.record = (SELECT id FROM record WHERE key = ?) ORDER BY d.id");
 
 pub(super) const DIRTY: &str = concat!(
-    "SELECT d.id, d.mark, d.state AS debt_state, d.sent_digest, d.confirmed_digest, d.unsure, v.outcome, ",
+    "SELECT d.id, d.mark, d.state AS debt_state, d.sent_digest, d.confirmed_digest, d.unsure, d.wanted, d.wanted_digest,
+        v.outcome, ",
     record_columns!(),
     ", r.version, r.state, r.revision, r.digest, c.bytes
     FROM debt d CROSS JOIN record r ON r.id = d.record
@@ -118,6 +119,7 @@ fn dirty_item(row: &SqliteRow) -> Result<DirtyItem> {
         sent: cells.opt_digest("sent_digest")?,
         confirmed: cells.opt_digest("confirmed_digest")?,
         unsure: cells.get("unsure")?,
+        planned: cells.opt_named("wanted", wanted_from_name)?.zip(cells.opt_digest("wanted_digest")?),
         state: cells.named("debt_state", DebtState::from_name)?,
     })
 }

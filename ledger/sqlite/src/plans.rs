@@ -34,7 +34,7 @@ pub(super) async fn plan(ledger: &SqliteLedger, connection: &str, at: Micros, pl
     let debts = numbers(plans.iter().map(|(plan, _)| plan.debt));
     let mut content = next(&mut tx, plans.len() * 2).await?.content;
     let mut contents = Vec::new();
-    let (mut owed, mut settled, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut owed, mut settled, mut refused, mut stand) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (plan, whose) in &plans {
         let mut store = |bytes: &'_ Option<Vec<u8>>| {
             let id = content;
@@ -59,6 +59,7 @@ pub(super) async fn plan(ledger: &SqliteLedger, connection: &str, at: Micros, pl
                 settled.push(json!([plan.debt, wanted_name(*wanted), state.name()]));
             }
             Decision::Refuse { fixer, reason } => refused.push(json!([plan.debt, fixer.name(), reason])),
+            Decision::Stand => stand.push(plan.debt),
         }
     }
     insert_contents(&mut tx, &contents).await?;
@@ -67,11 +68,16 @@ pub(super) async fn plan(ledger: &SqliteLedger, connection: &str, at: Micros, pl
             sqlx::query(sql).bind(Value::Array(rows).to_string()).bind(at).execute(&mut *tx).await.map_err(failed)?;
         }
     }
+    if !stand.is_empty() {
+        sqlx::query(STAND).bind(numbers(stand)).execute(&mut *tx).await.map_err(failed)?;
+    }
     enqueue(&mut tx, &debts, at, Due::WithLane).await?;
     rest(&mut tx, &debts).await?;
     drop_unused(&mut tx, &debts).await?;
     commit(tx).await
 }
+
+pub(super) const STAND: &str = "UPDATE debt SET mark = 0 WHERE id IN (SELECT value FROM json_each(?))";
 
 pub(super) const VALID: &str = concat!(
     "SELECT d.id, d.mark, d.record, d.learner FROM json_each(?) j CROSS JOIN debt d ON d.id = j.value

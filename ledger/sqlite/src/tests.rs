@@ -1,6 +1,6 @@
 //! The suite, and what is special to SQLite.
 
-use super::{SqliteLedger, access, claims, debts, findings, loads, plans, problems, records};
+use super::{SqliteLedger, access, claims, debts, findings, keep, loads, plans, problems, records};
 use silta_adapter::canonical::{Digest, FORM};
 use silta_adapter::record::{RecordKind, State};
 use silta_ledger::ledger_suite;
@@ -62,7 +62,7 @@ fn batch(records: Vec<Incoming>) -> Batch {
         at: 1,
         reinstate: false,
         records,
-        targets: vec![DebtTarget { connection: "store".into(), lane: LaneBy::Learner }],
+        targets: vec![DebtTarget { connection: "store".into(), lane: LaneBy::Learner, composed: false }],
     }
 }
 
@@ -298,6 +298,8 @@ async fn hot_queries_use_indexes() {
         plans::OWE,
         plans::SETTLE,
         plans::REFUSE,
+        plans::STAND,
+        keep::MARK_LEARNERS,
         plans::MAKE_LANES,
         plans::JOIN_LANES,
         plans::WAKE,

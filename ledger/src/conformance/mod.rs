@@ -60,6 +60,8 @@ macro_rules! ledger_suite {
             // debts
             a_new_version_marks_its_items_dirty
             taking_back_marks_every_connection_dirty
+            a_record_marks_all_items_composed_with_it
+            what_was_planned_may_stand
             a_mark_set_during_planning_survives
             a_mark_is_planned_once
             a_generation_is_a_new_debt
@@ -191,7 +193,7 @@ fn gone(n: u8, state: State) -> Incoming {
 }
 
 fn target(connection: &str, lane: LaneBy) -> DebtTarget {
-    DebtTarget { connection: connection.into(), lane }
+    DebtTarget { connection: connection.into(), lane, composed: false }
 }
 
 fn batch(at: Micros, records: &[Incoming]) -> Batch {
@@ -213,7 +215,7 @@ async fn kept(ledger: &dyn Ledger, batch: &Batch) -> Vec<(Outcome, i64)> {
 }
 
 async fn take_back(ledger: &dyn Ledger, at: Micros, ids: &[RecordId]) -> u64 {
-    let batch = TakeBack { tenant: TENANT.into(), at, state: State::Deleted, ids: ids.to_vec() };
+    let batch = TakeBack { tenant: TENANT.into(), at, state: State::Deleted, ids: ids.to_vec(), targets: Vec::new() };
     ledger.take_back(&batch).await.expect("taken back")
 }
 

@@ -35,6 +35,14 @@ impl Rows {
         self.mark(debt);
     }
 
+    /// Marks every item of a learner dirty that a connection has.
+    pub(super) fn mark_learner(&mut self, learner: LearnerId, connection: &SmolStr) {
+        let ids = self.by_learner.get(&learner).into_iter().flatten();
+        let theirs = ids.filter(|id| self.records.get(id).is_some_and(|row| row.learner() == learner));
+        let debts: Vec<i64> = theirs.filter_map(|id| self.by_item.get(&(*id, connection.clone())).copied()).collect();
+        debts.into_iter().for_each(|debt| self.mark(debt));
+    }
+
     pub(super) fn mark(&mut self, debt: i64) {
         let mark = self.next();
         let old = self.debts.get_mut(&debt).and_then(|row| row.mark.replace(mark));
@@ -58,6 +66,7 @@ impl Rows {
             confirmed: digest(&row.confirmed),
             unsure: row.unsure,
             state: row.state,
+            planned: row.wanted.zip(digest(&row.goal)),
         })
     }
 
@@ -220,6 +229,7 @@ impl DebtRow {
                 self.fixer = Some(*fixer);
                 self.reason.clone_from(reason);
             }
+            Decision::Stand => {}
         }
     }
 

@@ -11,7 +11,7 @@ use silta_adapter::adapter::{DecodeContext, Decoded, Holding, Inventory, Learner
 use silta_adapter::delivery::Judgement;
 use silta_adapter::identity::Validity;
 use silta_adapter::problem::{Problem, Severity};
-use silta_adapter::record::{Body, Learner, RecordKind};
+use silta_adapter::record::{Body, Learner, Record, RecordKind};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -84,6 +84,7 @@ impl Reader {
             });
             reading.map_err(|_| self.0.judge("answer"))?;
         }
+        holding.items = items(&holding.records);
         Ok(())
     }
 
@@ -114,6 +115,17 @@ impl Reader {
         let people = answer.get("henkilöt").and_then(Value::as_array).ok_or_else(|| self.0.judge("answer"))?;
         Ok(people.iter().filter_map(|person| person["oid"].as_str().map(SmolStr::from)).collect())
     }
+}
+
+/// Every study right with the learner's record under its key.
+fn items(records: &[Record]) -> Vec<Vec<usize>> {
+    let is_learner = |record: &Record| record.head.key.kind == RecordKind::Learner;
+    let learner = |right: &Record| {
+        let of_it = |record: &Record| is_learner(record) && record.head.learner == right.head.learner;
+        records.iter().position(of_it)
+    };
+    let rights = records.iter().enumerate().filter(|(_, record)| !is_learner(record));
+    rights.map(|(at, right)| std::iter::once(at).chain(learner(right)).collect()).collect()
 }
 
 fn is_unknown(judgement: &Judgement) -> bool {
