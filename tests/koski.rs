@@ -264,6 +264,21 @@ async fn a_conflict_is_resolved() {
 }
 
 #[tokio::test]
+async fn what_koski_refused_is_not_sent_again_because_a_sibling_changed() {
+    let world = World::new().await;
+    world.koski.faults().fail_with = vec!["badRequest.validation.vapaasivistystyo.duplikaattiOsaamismerkki".into()];
+    world.push(&[learner(1), badge(1, "A1", "1001", "2026-05-12")]).await;
+    world.work().await;
+    world.push(&[badge(1, "A2", "1002", "2026-05-12")]).await;
+    world.settle().await;
+    let refused = world.debt("A1").await;
+    assert_eq!((refused.state, refused.generation, world.attempts(&refused).await), (DebtState::Refused, 1, 1));
+    world.push(&[badge(1, "A1", "1001", "2026-05-13")]).await;
+    world.settle().await;
+    assert_eq!((world.debt("A1").await.state, world.koski.standing()), (DebtState::Confirmed, 2), "a cure is sent");
+}
+
+#[tokio::test]
 async fn who_withdrew_consent_is_left_alone_for_ever() {
     let world = World::new().await;
     world.push(&[learner(1), badge(1, "A1", "1001", "2026-05-12"), badge(1, "A2", "1002", "2026-05-12")]).await;

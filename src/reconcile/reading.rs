@@ -95,6 +95,10 @@ impl<'a> Reading<'a> {
                 self.doubt("the store answers about somebody else");
                 continue;
             }
+            if self.connection.composes() && answer.items.is_empty() && !answer.records.is_empty() {
+                self.doubt("the answer does not say which records make an item");
+                continue;
+            }
             let look = self.look(learner, &answer).await?;
             match look.findings.iter().all(|f| f.kind == FindingKind::Settling) {
                 true => self.clean.push(look),
