@@ -69,7 +69,7 @@ async fn run(name: &str, lane: LaneBy, heads: u32, debts: usize, claims: usize) 
 
 /// Keeps records, each of a learner of its own, and plans what is owed for them.
 async fn owe(ledger: &SqliteLedger, lane: LaneBy, numbers: std::ops::Range<u32>) -> Result<(), Failed> {
-    let target = DebtTarget { connection: CONNECTION.into(), lane };
+    let target = DebtTarget { connection: CONNECTION.into(), lane, composed: false };
     let records = numbers.map(record).collect();
     let batch = Batch { tenant: "10122".into(), at: 1, reinstate: false, records, targets: vec![target] };
     ledger.keep(&batch).await?;

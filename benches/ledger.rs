@@ -68,7 +68,7 @@ fn records(learners: usize) -> Result<Vec<Record>, Failed> {
 }
 
 fn batch(records: &[Incoming]) -> Batch {
-    let target = DebtTarget { connection: "store".into(), lane: LaneBy::Tenant };
+    let target = DebtTarget { connection: "store".into(), lane: LaneBy::Tenant, composed: false };
     Batch { tenant: TENANT.into(), at: 1, reinstate: false, records: records.to_vec(), targets: vec![target] }
 }
 

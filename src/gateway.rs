@@ -5,7 +5,7 @@ use crate::env::{Clock, Rng};
 use crate::ledger::{DebtTarget, LaneBy, Ledger, LedgerError, Micros};
 use crate::vault::Vault;
 use governor::{DefaultDirectRateLimiter, Quota};
-use silta_adapter::adapter::{Adapter, Connected, Effect, Encode, EncodeContext, Registry};
+use silta_adapter::adapter::{Adapter, Connected, Effect, Encode, EncodeContext, Grouping, Registry};
 use silta_adapter::mapping::Mappings;
 use smol_str::SmolStr;
 use std::num::NonZeroU32;
@@ -120,7 +120,12 @@ impl Connection {
     /// The connection as the ledger marks debts for it.
     pub fn target(&self) -> DebtTarget {
         let lane = if self.replaces_all() { LaneBy::Tenant } else { LaneBy::Learner };
-        DebtTarget { connection: self.config.name.clone(), lane }
+        DebtTarget { connection: self.config.name.clone(), lane, composed: self.composes() }
+    }
+
+    /// True if its items are composed from all records of a learner.
+    pub fn composes(&self) -> bool {
+        self.adapter.descriptor().grouping == Grouping::Learner
     }
 
     /// The adapter's encoder.

@@ -69,13 +69,14 @@ pub trait Records: Send + Sync {
     /// look-up pseudonym, kind and institution; learners never are. A tombstone without content keeps the content and
     /// digest the record had. The revision that stands never falls: an arrival without one keeps it, an unchanged
     /// arrival may raise it. Only what writes a version takes a feed position and sets marks; every arrival of a known
-    /// record is in its history. An item's lane is chosen when it is first owed, and stays.
+    /// record is in its history. An item's lane is chosen when it is first owed, and stays. Where a connection
+    /// composes its items, a version marks every item there of the learner it is about and of whom it was about before.
     async fn keep(&self, batch: &Batch) -> Result<Vec<Kept>>;
 
     /// Tombstones known records: for complete pushes and withdrawals by id. Each gets a version that keeps content,
-    /// digest and revision, and every debt it has is marked dirty. Unknown ids, other tenants' records and records that
-    /// are tombstones already are left alone; so is everything if the state is not a tombstone. Returns how many
-    /// changed.
+    /// digest and revision, and every debt it has is marked dirty, with all of its learner where a connection composes
+    /// its items. Unknown ids, other tenants' records and records that are tombstones already are left alone; so is
+    /// everything if the state is not a tombstone. Returns how many changed.
     async fn take_back(&self, batch: &TakeBack) -> Result<u64>;
 
     /// One record by its id.
@@ -216,7 +217,7 @@ pub trait Debts: Send + Sync {
 
     /// Raises debts again: a new generation of each, due at once. Used by retry and repair. A debt without content to
     /// send (not planned yet, or refused by its plan) is marked dirty instead, to be planned again; one that is being
-    /// sent is left alone. Returns how many were raised or marked.
+    /// sent, or barred, is left alone. Returns how many were raised or marked.
     async fn raise(&self, at: Micros, why: &str, which: &Raise) -> Result<u64>;
 
     /// Says what reading a store back proved about debts. A proof counts if it is of the debt's generation and of what

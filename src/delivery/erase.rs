@@ -29,7 +29,13 @@ pub async fn erase(gateway: &Gateway, tenant: &str, learner: LearnerId) -> Resul
     let standing: Vec<RecordId> = records.iter().filter(|r| !r.state.is_tombstone()).map(|r| r.id).collect();
     let took_back = !standing.is_empty();
     if took_back {
-        let order = TakeBack { tenant: tenant.into(), at: gateway.now(), state: State::Deleted, ids: standing };
+        let order = TakeBack {
+            tenant: tenant.into(),
+            at: gateway.now(),
+            state: State::Deleted,
+            ids: standing,
+            targets: gateway.targets(tenant),
+        };
         gateway.ledger.take_back(&order).await?;
         gateway.ring(tenant);
     }

@@ -1,6 +1,7 @@
 //! Sends debts one by one, lane by lane, several lanes at once.
 
 use super::DeliveryError;
+use super::compose::last_item;
 use super::lease::{Lease, Moment};
 use super::settle::{Health, after, micros, settling, usable};
 use crate::gateway::{Connection, Gateway};
@@ -10,7 +11,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use silta_adapter::adapter::{Document, Load};
 use silta_adapter::delivery::{Judgement, Verdict};
 use silta_adapter::problem::Fixer;
-use silta_adapter::record::Record;
+use silta_adapter::record::{Record, State};
 use std::sync::Arc;
 
 /// What one round came to.
@@ -207,12 +208,17 @@ async fn send(gateway: &Gateway, connection: &Connection, debt: &ClaimedDebt) ->
     let mut records = open_item(gateway, content)?;
     let withdrawal = debt.wanted == Wanted::Absent;
     if withdrawal {
-        for record in &mut records {
-            record.head.state = if debt.record_state.is_tombstone() {
-                debt.record_state
-            } else {
-                silta_adapter::record::State::Deleted
-            };
+        // One record is all that is known where nothing tells any more what was sent: the rest is composed again.
+        if connection.composes()
+            && records.len() == 1
+            && let Some(item) = last_item(gateway, connection, debt.item).await?
+        {
+            records = item;
+        }
+        // Only the item goes: what it was composed of may stand.
+        if let Some(root) = records.first_mut() {
+            let gone = debt.record_state.is_tombstone();
+            root.head.state = if gone { debt.record_state } else { State::Deleted };
         }
     }
     let document = match connection.encoder()?.encode(&records, gateway.encode_context(debt.generation)) {

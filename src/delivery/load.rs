@@ -255,12 +255,13 @@ fn write(
     while let Some(learners) = inbox.blocking_recv() {
         let mut page = Page::default();
         for learner in &learners {
-            let mut rows = dispose(gateway, learner, &mut page.lines)?;
-            rows.sort_by_key(|r| r.head.key.kind);
-            page.findings.look(gateway, connection, learner, &rows);
-            for row in &rows {
-                writer.write(std::slice::from_ref(row))?;
+            let mut items = dispose(gateway, learner, connection.composes(), &mut page.lines)?;
+            items.sort_by_key(|item| item.first().map(|root| root.head.key.kind));
+            for item in &items {
+                writer.write(item)?;
             }
+            let rows: Vec<Record> = items.into_iter().flatten().collect();
+            page.findings.look(gateway, connection, learner, &rows);
         }
         if outbox.blocking_send(page).is_err() {
             break;
@@ -273,8 +274,13 @@ fn write(
     Ok(file)
 }
 
-/// Decides what a load carries for one learner, and gives the rows.
-fn dispose(gateway: &Gateway, learner: &Learner, lines: &mut Vec<Line>) -> Result<Vec<Record>, DeliveryError> {
+/// Decides what a load carries for one learner, and gives the items.
+fn dispose(
+    gateway: &Gateway,
+    learner: &Learner,
+    composed: bool,
+    lines: &mut Vec<Line>,
+) -> Result<Vec<Vec<Record>>, DeliveryError> {
     let open = |content: Option<&(Digest, Sealed)>| -> Result<Vec<Record>, DeliveryError> {
         content.map_or_else(|| Ok(Vec::new()), |(_, sealed)| open_item(gateway, sealed))
     };
@@ -289,8 +295,15 @@ fn dispose(gateway: &Gateway, learner: &Learner, lines: &mut Vec<Line>) -> Resul
         candidates.push(Candidate { carry, wanted: shape(&wanted), last_good: shape(&good), waits: None });
         contents.push((wanted, good));
     }
-    make_whole(&mut candidates);
-    let mut rows = Vec::new();
+    // A composed item has its parts in it.
+    if !composed {
+        make_whole(&mut candidates);
+    }
+    let mut items = Vec::with_capacity(candidates.len());
+    let mut carried = |records: Vec<Record>| match composed {
+        true => items.push(records),
+        false => items.extend(records.into_iter().map(|row| vec![row])),
+    };
     for ((holding, candidate), (wanted, good)) in learner.holdings.iter().zip(candidates).zip(contents) {
         let digest = match candidate.carry {
             Carry::Wanted => holding.wanted_content.as_ref().map(|c| c.0),
@@ -306,12 +319,12 @@ fn dispose(gateway: &Gateway, learner: &Learner, lines: &mut Vec<Line>) -> Resul
         };
         lines.push(Line { entry, waits: candidate.waits });
         match candidate.carry {
-            Carry::Wanted => rows.extend(wanted),
-            Carry::LastGood => rows.extend(good),
+            Carry::Wanted => carried(wanted),
+            Carry::LastGood => carried(good),
             Carry::LeftOut | Carry::Nothing => {}
         }
     }
-    Ok(rows)
+    Ok(items)
 }
 
 /// Source key and parts of a content.

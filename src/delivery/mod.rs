@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`rules`] | which records a connection carries | no |
 //! | [`plan`] | what is owed for a dirty item | decision no, shell yes |
+//! | [`compose`] | the items of a learner, where they are composed | shell |
 //! | [`settle`] | what a verdict makes of a debt; backoff; breaker | no |
 //! | [`items`] | sends debts one by one, lane by lane, several lanes at once | shell |
 //! | `lease` | a lane that is held, and how long that is certain | shell |
@@ -20,6 +21,7 @@
 pub mod baseline;
 pub mod carry;
 pub mod checks;
+pub mod compose;
 pub mod erase;
 pub mod items;
 mod lease;

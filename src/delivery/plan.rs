@@ -1,20 +1,24 @@
 //! What is owed for a dirty item.
 
 use super::DeliveryError;
-use super::rules::route;
+use super::compose::{Composition, Item};
 use crate::gateway::{Connection, Gateway};
-use crate::ledger::{DebtState, Decision, DirtyItem, NewProblem, Outcome, Plan, ProblemReading, RecordId, Wanted};
+use crate::ledger::{
+    DebtState, Decision, DirtyItem, LearnerId, NewProblem, Outcome, Plan, ProblemReading, RecordId, Wanted,
+};
 use crate::vault::Vault;
 use silta_adapter::adapter::{Adapter, DecodeContext, Decoded, EncodeContext, Limits, Refusal};
 use silta_adapter::canonical::Digest;
 use silta_adapter::fidelity::Loss;
 use silta_adapter::problem::{Fixer, Problem, Severity};
 use silta_adapter::record::Record;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// What a destination will hold of an item, and what it will not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Projection {
-    /// What will be read back. `None` where it is the item itself.
+    /// What will be read back, in the order of the item. `None` where it is the item itself.
     pub records: Option<Vec<Record>>,
     /// What the document does not hold as the records say it.
     pub losses: Vec<Loss>,
@@ -48,7 +52,11 @@ pub fn project(adapter: &dyn Adapter, item: &[Record], ctx: EncodeContext<'_>) -
         Ok(())
     });
     match read {
-        Ok(_) => Ok(Projection { records: Some(records), losses: encoded.losses }),
+        Ok(_) => {
+            let place = |record: &Record| item.iter().position(|of| of.head.key == record.head.key);
+            records.sort_by_cached_key(|record| place(record).unwrap_or(usize::MAX));
+            Ok(Projection { records: Some(records), losses: encoded.losses })
+        }
         Err(_) => Err(internal("the adapter cannot read what it wrote")),
     }
 }
@@ -66,6 +74,8 @@ pub struct Before {
     pub unsure: bool,
     /// The debt's state.
     pub state: DebtState,
+    /// What is wanted by the plan that stands.
+    pub planned: Option<(Wanted, Digest)>,
 }
 
 impl From<&DirtyItem> for Before {
@@ -76,55 +86,85 @@ impl From<&DirtyItem> for Before {
             confirmed: item.confirmed,
             unsure: item.unsure,
             state: item.state,
+            planned: item.planned,
         }
     }
 }
 
-/// What is owed for an item, and the problems to tell its sender. Pure.
+/// What is owed for a record's item, and the problems to tell its sender. Pure.
 pub fn decide(
     gateway: &Gateway,
     connection: &Connection,
     record: Option<&Record>,
+    item: Item<'_>,
     before: Before,
 ) -> (Decision, Vec<Problem>) {
     if before.state == DebtState::Barred {
         return (Decision::Settle { wanted: Wanted::Absent, state: DebtState::Barred }, Vec::new());
     }
-    let routed = record.is_some_and(|r| {
-        !r.head.state.is_tombstone() && route(r, &connection.config, connection.adapter.descriptor()).send
-    });
-    let Some(record) = record.filter(|_| routed) else {
-        // What may be there although no answer came is taken back like what is.
-        let maybe = || record.filter(|_| before.unsure).map(|r| gateway.vault.digest_key().record(r));
-        let decision = match before.sent.or(before.confirmed).or_else(maybe) {
-            Some(digest) => Decision::Owe { wanted: Wanted::Absent, digest, content: None, losses: None },
-            None => Decision::Settle { wanted: Wanted::Absent, state: DebtState::Settled },
-        };
-        return (decision, Vec::new());
+    let item = match item {
+        Item::Of(item) => item,
+        Item::Refused(problems) => return refuse(problems),
+        Item::None => {
+            // What may be there although no answer came is taken back like what is.
+            let maybe = || record.filter(|_| before.unsure).map(|r| gateway.vault.digest_key().record(r));
+            let decision = match before.sent.or(before.confirmed).or_else(maybe) {
+                Some(digest) => Decision::Owe { wanted: Wanted::Absent, digest, content: None, losses: None },
+                None => Decision::Settle { wanted: Wanted::Absent, state: DebtState::Settled },
+            };
+            return (decision, Vec::new());
+        }
     };
     if connection.config.hold_reverted && before.outcome == Outcome::Reverted {
         let reason = "the record says again what an older version said; held for an operator".to_owned();
         return (Decision::Refuse { fixer: Fixer::Operator, reason }, Vec::new());
     }
-    let item = std::slice::from_ref(record);
-    match project(&*connection.adapter, item, gateway.encode_context(0)) {
-        Ok(projection) => (owe(&gateway.vault, record, projection, before), Vec::new()),
-        Err(Refusal(problems)) => {
-            let first = problems.first();
-            let decision = Decision::Refuse {
-                fixer: first.map_or(Fixer::Sender, |p| p.fixer),
-                reason: first.map_or_else(|| "the destination cannot hold it".to_owned(), |p| p.message.clone()),
-            };
-            (decision, problems)
-        }
+    match project(&*connection.adapter, &item, gateway.encode_context(0)) {
+        Ok(projection) => (owe(&gateway.vault, &item, projection, before), Vec::new()),
+        Err(Refusal(problems)) => refuse(problems),
     }
 }
 
-fn owe(vault: &Vault, record: &Record, projection: Projection, before: Before) -> Decision {
-    let digest = match &projection.records {
-        None => vault.digest_key().record(record),
-        Some(records) => vault.digest_key().records(records),
+fn refuse(problems: Vec<Problem>) -> (Decision, Vec<Problem>) {
+    let first = problems.first();
+    let decision = Decision::Refuse {
+        fixer: first.map_or(Fixer::Sender, |p| p.fixer),
+        reason: first.map_or_else(|| "the destination cannot hold it".to_owned(), |p| p.message.clone()),
     };
+    (decision, problems)
+}
+
+/// As [`decide`], for an item that is looked at because a record changed that it may be composed of: where nothing else
+/// is wanted than before, what was planned stands, with its generation and all that was tried.
+pub fn decide_composed(
+    gateway: &Gateway,
+    connection: &Connection,
+    record: Option<&Record>,
+    composition: &Composition,
+    mut before: Before,
+) -> (Decision, Vec<Problem>) {
+    let item = record.map_or(Item::None, |record| composition.item(&record.head.key));
+    if let Item::Of(item) = &item
+        && composition.is_reverted(item)
+    {
+        before.outcome = Outcome::Reverted;
+    }
+    let refused = matches!(item, Item::Refused(_));
+    let (decision, mut problems) = decide(gateway, connection, record, item, before);
+    if let Some(record) = record.filter(|_| !refused) {
+        problems.extend_from_slice(composition.problems(&record.head.key));
+    }
+    let stands = match (&decision, before.planned) {
+        (Decision::Owe { wanted: Wanted::Present, digest, .. }, Some((Wanted::Present, planned))) => *digest == planned,
+        (Decision::Owe { wanted: Wanted::Absent, .. }, Some((Wanted::Absent, _))) => before.state != DebtState::Settled,
+        (Decision::Settle { wanted: Wanted::Absent, .. }, Some((Wanted::Absent, _))) => true,
+        _ => false,
+    };
+    (if stands { Decision::Stand } else { decision }, problems)
+}
+
+fn owe(vault: &Vault, item: &[Record], projection: Projection, before: Before) -> Decision {
+    let digest = vault.digest_key().records(projection.records.as_deref().unwrap_or(item));
     let settled = |state| Decision::Settle { wanted: Wanted::Present, state };
     // After a lost answer nothing can be settled unsent.
     if before.sent == Some(digest) && !before.unsure {
@@ -137,7 +177,11 @@ fn owe(vault: &Vault, record: &Record, projection: Projection, before: Before) -
     Decision::Owe {
         wanted: Wanted::Present,
         digest,
-        content: projection.records.map(|records| vault.seal_json(&records)),
+        content: match (&projection.records, item) {
+            (Some(records), _) => Some(vault.seal_json(records)),
+            (None, [_]) => None,
+            (None, item) => Some(vault.seal_json(item)),
+        },
         losses: (!projection.losses.is_empty()).then(|| vault.seal_json(&projection.losses)),
     }
 }
@@ -156,15 +200,19 @@ pub async fn plan_all(gateway: &Gateway, connection: &Connection) -> Result<u64,
         }
         let mut plans = Vec::with_capacity(dirty.len());
         let mut told = Vec::new();
+        let mut composed: HashMap<LearnerId, Composition> = HashMap::new();
         for item in &dirty {
-            let record: Option<Record> =
-                item.record.content.as_deref().map(|c| gateway.vault.open_json(c)).transpose()?;
-            // The head's state is the ledger's: a withdrawal by id leaves the sealed content as it was.
-            let record = record.map(|mut r| {
-                r.head.state = item.record.state;
-                r
-            });
-            let (decision, problems) = decide(gateway, connection, record.as_ref(), item.into());
+            let record = gateway.vault.record(&item.record)?;
+            let (decision, problems) = if connection.composes() {
+                // Read after the marks: a record that changed since has set new ones, and this plan counts for nothing.
+                let composition = match composed.entry(item.record.learner) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => new.insert(Composition::of(gateway, connection, item.record.learner).await?),
+                };
+                decide_composed(gateway, connection, record.as_ref(), composition, item.into())
+            } else {
+                decide(gateway, connection, record.as_ref(), Item::single(connection, record.as_ref()), item.into())
+            };
             told.extend(problems.into_iter().map(|p| new_problem(&gateway.vault, Some(item.record.id), &p)));
             plans.push(Plan { debt: item.debt, mark: item.mark, decision });
         }

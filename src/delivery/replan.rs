@@ -2,8 +2,8 @@
 
 use super::DeliveryError;
 use super::carry::allowed_removals;
-use super::plan::{Before, decide};
-use crate::exchange::{ExchangeError, document};
+use super::compose::{Composition, Item};
+use super::plan::{Before, decide, decide_composed};
 use crate::gateway::{Connection, Gateway};
 use crate::ledger::{ConnectionState, Debt, Decision, Outcome, StoredRecord, Wanted};
 use schemars::JsonSchema;
@@ -71,10 +71,14 @@ pub async fn count(gateway: &Gateway, connection: &Connection) -> Result<Counts,
         let Some(last) = learners.last() else { return Ok(counts) };
         after = Some(*last);
         for learner in learners {
+            let composition = match connection.composes() {
+                true => Some(Composition::of(gateway, connection, learner).await?),
+                false => None,
+            };
             for stored in gateway.ledger.records_of(tenant, learner).await? {
                 let debts = gateway.ledger.debts_of(stored.id).await?;
                 let debt = debts.into_iter().find(|d| d.connection == connection.config.name);
-                tally(&mut counts, &decision(gateway, connection, &stored, debt.as_ref())?);
+                tally(&mut counts, &decision(gateway, connection, &stored, debt.as_ref(), composition.as_ref())?);
             }
         }
     }
@@ -85,20 +89,23 @@ fn decision(
     connection: &Connection,
     stored: &StoredRecord,
     debt: Option<&Debt>,
+    composition: Option<&Composition>,
 ) -> Result<Decision, DeliveryError> {
-    let record = document::open(gateway, stored).map_err(|e| match e {
-        ExchangeError::Ledger(e) => DeliveryError::Ledger(e),
-        ExchangeError::Vault(e) => DeliveryError::Vault(e),
-        other => DeliveryError::Spool(std::io::Error::other(other.to_string())),
-    })?;
+    let record = gateway.vault.record(stored)?;
+    let record = record.as_ref();
     let before = Before {
         outcome: Outcome::Unchanged,
         sent: debt.and_then(|d| d.sent_digest),
         confirmed: debt.and_then(|d| d.confirmed_digest),
         unsure: false,
         state: debt.map_or(crate::ledger::DebtState::Unplanned, |d| d.state),
+        planned: debt.and_then(|d| Some((d.wanted, d.wanted_digest?))),
     };
-    Ok(decide(gateway, connection, record.as_ref(), before).0)
+    let (decision, _) = match composition {
+        Some(composition) => decide_composed(gateway, connection, record, composition, before),
+        None => decide(gateway, connection, record, Item::single(connection, record), before),
+    };
+    Ok(decision)
 }
 
 fn tally(counts: &mut Counts, decision: &Decision) {
@@ -106,7 +113,7 @@ fn tally(counts: &mut Counts, decision: &Decision) {
         Decision::Owe { wanted: Wanted::Present, .. } => counts.send += 1,
         Decision::Owe { wanted: Wanted::Absent, .. } => counts.remove += 1,
         Decision::Refuse { .. } => counts.refuse += 1,
-        Decision::Settle { .. } => counts.unchanged += 1,
+        Decision::Settle { .. } | Decision::Stand => counts.unchanged += 1,
     }
 }
 

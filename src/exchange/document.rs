@@ -7,15 +7,12 @@ use silta_adapter::adapter::{Adapter, Encoded, Grouping, Refusal};
 use silta_adapter::problem::Problem;
 use silta_adapter::record::Record;
 
-/// Opens a stored record. Its head's state is the ledger's: a withdrawal by id leaves the sealed content as it was.
+/// Opens a stored record.
 ///
 /// # Errors
 /// If the vault cannot open it. `None` if it has no content (erased, or a tombstone that never had any).
 pub fn open(gateway: &Gateway, stored: &StoredRecord) -> Result<Option<Record>, ExchangeError> {
-    let Some(content) = &stored.content else { return Ok(None) };
-    let mut record: Record = gateway.vault.open_json(content)?;
-    record.head.state = stored.state;
-    Ok(Some(record))
+    Ok(gateway.vault.record(stored)?)
 }
 
 /// Writes a stored record in a format. Where the format composes items from all records of a learner (a degree with

@@ -1,6 +1,7 @@
 //! One record's journey: every version, debt, load, attempt, problem and finding.
 
 use super::ExchangeError;
+use crate::delivery::compose::wholes;
 use crate::gateway::Gateway;
 use crate::ledger::{DebtState, FindingKind, FindingStatus, Load, Micros, Outcome, RecordId, Wanted};
 use crate::reconcile::compare::Evidence;
@@ -61,6 +62,8 @@ pub struct ArrivalStep {
 pub struct DebtStep {
     /// Id of the debt.
     pub id: i64,
+    /// The item: the record itself, or the one that identifies an item it is a part of.
+    pub item: RecordId,
     /// The connection.
     pub connection: SmolStr,
     /// Its state.
@@ -175,6 +178,7 @@ pub async fn debt(gateway: &Gateway, debt: crate::ledger::Debt) -> Result<DebtSt
     let attempts = gateway.ledger.attempts(debt.id, 50).await?;
     Ok(DebtStep {
         id: debt.id,
+        item: debt.item,
         connection: debt.connection,
         state: debt.state,
         wanted: debt.wanted,
@@ -199,8 +203,16 @@ pub async fn debt(gateway: &Gateway, debt: crate::ledger::Debt) -> Result<DebtSt
 pub async fn journey(gateway: &Gateway, id: RecordId) -> Result<Option<Journey>, ExchangeError> {
     let Some(stored) = gateway.ledger.record(id).await? else { return Ok(None) };
     let record = super::document::open(gateway, &stored)?;
-    let mut debts = Vec::new();
-    for owed in gateway.ledger.debts_of(id).await? {
+    let mut owed = gateway.ledger.debts_of(id).await?;
+    let composing = gateway.connections.iter().filter(|c| c.composes() && c.config.tenant == stored.tenant);
+    for connection in composing {
+        let Some(record) = &record else { break };
+        for whole in wholes(gateway, connection, stored.learner, &record.head.key).await? {
+            owed.extend(gateway.ledger.debt(whole.debt).await?);
+        }
+    }
+    let mut debts = Vec::with_capacity(owed.len());
+    for owed in owed {
         debts.push(debt(gateway, owed).await?);
     }
     let arrivals = gateway.ledger.history(id).await?.into_iter().map(|a| ArrivalStep {

@@ -4,6 +4,7 @@ pub mod document;
 pub mod feed;
 pub mod journey;
 
+use crate::delivery::DeliveryError;
 use crate::ledger::LedgerError;
 use crate::vault::VaultError;
 
@@ -16,6 +17,9 @@ pub enum ExchangeError {
     /// Content could not be opened.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// What is owed cannot be told.
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
     /// The format cannot hold it.
     #[error(transparent)]
     Refused(#[from] silta_adapter::adapter::Refusal),

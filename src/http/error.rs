@@ -169,6 +169,7 @@ impl From<ExchangeError> for ApiError {
             }
             ExchangeError::NoFormat => Self::new(StatusCode::NOT_ACCEPTABLE, "no_such_format", e.to_string()),
             ExchangeError::Ledger(e) => e.into(),
+            ExchangeError::Delivery(e) => e.into(),
             ExchangeError::Vault(e) => Self::internal(&e),
         }
     }

@@ -299,8 +299,8 @@ impl Inventory for Shelf {
         let holding = |(query, learner): (usize, &LearnerQuery)| Holding {
             query,
             records: held.iter().filter(|r| r.head.learner == learner.learner).cloned().collect(),
-            problems: Vec::new(),
             complete: true,
+            ..Holding::default()
         };
         let mut answer = learners.iter().enumerate().map(holding).collect();
         self.answers.lock().expect("a lock")(self.asked.fetch_add(1, Ordering::Relaxed), &mut answer);

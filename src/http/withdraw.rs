@@ -86,7 +86,13 @@ pub async fn withdraw_record(
     if record.tenant != tenant {
         return Err(ApiError::not_found());
     }
-    let order = TakeBack { tenant: tenant.clone(), at: gateway.now(), state: order.state, ids: vec![id] };
+    let order = TakeBack {
+        tenant: tenant.clone(),
+        at: gateway.now(),
+        state: order.state,
+        ids: vec![id],
+        targets: gateway.targets(&tenant),
+    };
     let changed = gateway.ledger.take_back(&order).await? > 0;
     gateway.ring(&tenant);
     let (outcome, state) = if changed { (Outcome::Updated, order.state) } else { (Outcome::Unchanged, record.state) };

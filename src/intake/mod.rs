@@ -132,7 +132,13 @@ pub async fn take(gateway: &Arc<Gateway>, submission: Submission) -> Result<Rece
     let mut receipt = keep(gateway, &submission, &survey, ctx).await?;
     let at = gateway.now();
     for ids in removals.chunks(gateway.config.intake.batch.max(1)) {
-        let batch = TakeBack { tenant: submission.tenant.clone(), at, state: State::Deleted, ids: ids.to_vec() };
+        let batch = TakeBack {
+            tenant: submission.tenant.clone(),
+            at,
+            state: State::Deleted,
+            ids: ids.to_vec(),
+            targets: gateway.targets(&submission.tenant),
+        };
         receipt.removed += gateway.ledger.take_back(&batch).await?;
     }
     gateway.ring(&submission.tenant);

@@ -1,12 +1,12 @@
 //! What differs between what was accepted and what is there. Pure.
 
 use super::fingerprint::fingerprint;
+use super::item::{Found, Item, comparable, shown};
 use super::recognition;
 use crate::config::Ruling;
 use crate::ledger::{FindingKind, Holding, Micros, Wanted};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use silta_adapter::canonical::{Difference, diff, record_form};
 use silta_adapter::mapping::Institutions;
 use silta_adapter::record::{Body, Record, RecordKey, RecordKind};
@@ -21,9 +21,9 @@ pub struct Expected {
     /// The item's key.
     pub key: RecordKey,
     /// What was last accepted; `None` if nothing is there by our account.
-    pub sent: Option<Record>,
+    pub sent: Option<Item>,
     /// What was seen there last.
-    pub confirmed: Option<Record>,
+    pub confirmed: Option<Item>,
     /// The delivery whose answer was lost, if the debt is uncertain.
     pub lost: Option<Lost>,
 }
@@ -32,7 +32,7 @@ pub struct Expected {
 #[derive(Debug, Clone)]
 pub struct Lost {
     /// What it would have put there; `None` if it would have taken it back.
-    pub wanted: Option<Record>,
+    pub wanted: Option<Item>,
     /// When it was tried last; `None` if that is not known yet.
     pub tried: Option<Micros>,
 }
@@ -75,7 +75,7 @@ pub struct Finding {
     /// What kind of difference.
     pub kind: FindingKind,
     /// What is there.
-    pub found: Option<Record>,
+    pub found: Option<Item>,
     /// Field by field.
     pub evidence: Evidence,
     /// Index of the expected item whose finding implies this one.
@@ -101,17 +101,17 @@ pub struct Evidence {
 }
 
 /// Compares what was accepted for one learner with what is there.
-pub fn compare(expected: &[Expected], found: &[Record], terms: Terms<'_>) -> Comparison {
+pub fn compare(expected: &[Expected], found: &[Found<'_>], terms: Terms<'_>) -> Comparison {
     let mut out = Comparison::default();
-    let mut there: HashMap<Identity, Vec<&Record>> = HashMap::new();
-    for record in found {
-        there.entry(identity(&record.head.key, terms.institutions)).or_default().push(record);
+    let mut there: HashMap<Identity, Vec<&Found<'_>>> = HashMap::new();
+    for item in found {
+        there.entry(identity(&item.root.head.key, terms.institutions)).or_default().push(item);
     }
     let ours: HashSet<&RecordKey> = expected.iter().map(|item| &item.key).collect();
     let mut missing = Vec::new();
     for (at, item) in expected.iter().enumerate() {
         let held = match there.get_mut(&identity(&item.key, terms.institutions)) {
-            Some(records) => held_under(&item.key, &ours, records),
+            Some(found) => held_under(&item.key, &ours, found),
             None => Vec::new(),
         };
         if let Some(lost) = &item.lost {
@@ -125,36 +125,37 @@ pub fn compare(expected: &[Expected], found: &[Record], terms: Terms<'_>) -> Com
             (None, []) => out.agreed.push(at),
             (Some(_), []) if !terms.complete => {}
             (Some(_), []) => missing.push(at),
-            (None, [record, ..]) => out.findings.push(unexpected(at, item, record, terms)),
-            (Some(sent), [record, others @ ..]) => {
-                let form = comparable(record, terms);
-                let again = |other: &&&Record| {
-                    other.head.key.institution != record.head.key.institution || comparable(other, terms) != form
+            (None, [there, ..]) => out.findings.push(unexpected(at, item, there, terms)),
+            (Some(sent), [there, others @ ..]) => {
+                let form = comparable(there, terms);
+                let again = |other: &&&Found<'_>| {
+                    other.root.head.key.institution != there.root.head.key.institution
+                        || comparable(other, terms) != form
                 };
                 if let Some(other) = others.iter().find(again) {
-                    out.findings.push(duplicate(at, item, record, other, terms));
+                    out.findings.push(duplicate(at, item, there, other, terms));
                 } else if shown(sent, &form, terms) == form {
                     out.agreed.push(at);
                 } else {
-                    out.findings.push(differs(at, item, sent, record, terms));
+                    out.findings.push(differs(at, item, sent, there, terms));
                 }
             }
         }
     }
     orphans(expected, found, &missing, terms, &mut out);
-    let mut strangers: Vec<&Record> = there.into_values().flatten().collect();
-    strangers.sort_by(|a, b| a.head.key.cmp(&b.head.key));
+    let mut strangers: Vec<&Found<'_>> = there.into_values().flatten().collect();
+    strangers.sort_by(|a, b| a.root.head.key.cmp(&b.root.head.key));
     out.origins = leave_origins(expected, &mut strangers, terms.institutions);
     rekeyed(expected, &mut missing, &mut strangers, terms, &mut out);
     for at in missing {
         out.findings.push(absent(at, &expected[at], terms));
     }
-    for record in strangers {
+    for stranger in strangers {
         out.findings.push(finding(
             None,
-            &record.head.key,
+            &stranger.root.head.key,
             FindingKind::Unexpected,
-            Some(record),
+            Some(stranger),
             "the store holds a record we never sent; the next whole load removes it",
         ));
     }
@@ -164,8 +165,8 @@ pub fn compare(expected: &[Expected], found: &[Record], terms: Terms<'_>) -> Com
 
 /// Whether a delivery whose answer was lost arrived; `None` while that cannot be known. That it did not is known only
 /// when the store had the time to show it.
-fn arrived(lost: &Lost, held: &[&Record], terms: Terms<'_>) -> Option<bool> {
-    let same = |wanted: &Record, there: &Record| {
+fn arrived(lost: &Lost, held: &[&Found<'_>], terms: Terms<'_>) -> Option<bool> {
+    let same = |wanted: &Item, there: &Found<'_>| {
         let form = comparable(there, terms);
         shown(wanted, &form, terms) == form
     };
@@ -187,66 +188,34 @@ fn identity(key: &RecordKey, institutions: &Institutions) -> Identity {
 
 /// Takes what the store holds under a key, first under the institution as sent. What stands under another name of the
 /// institution is the same, unless it is a key of ours itself: a register may have sent both.
-fn held_under<'a>(key: &RecordKey, ours: &HashSet<&RecordKey>, records: &mut Vec<&'a Record>) -> Vec<&'a Record> {
-    let exact = |record: &Record| record.head.key.institution == key.institution;
-    let of_another = |record: &Record| {
-        let named = RecordKey { institution: record.head.key.institution.clone(), ..key.clone() };
-        !exact(record) && ours.contains(&named)
+fn held_under<'a, 'b>(
+    key: &RecordKey,
+    ours: &HashSet<&RecordKey>,
+    found: &mut Vec<&'b Found<'a>>,
+) -> Vec<&'b Found<'a>> {
+    let exact = |item: &Found<'_>| item.root.head.key.institution == key.institution;
+    let of_another = |item: &Found<'_>| {
+        let named = RecordKey { institution: item.root.head.key.institution.clone(), ..key.clone() };
+        !exact(item) && ours.contains(&named)
     };
-    let (rest, mut held): (Vec<_>, Vec<_>) = records.drain(..).partition(|record| of_another(record));
-    *records = rest;
-    held.sort_by_key(|record| !exact(record));
+    let (rest, mut held): (Vec<_>, Vec<_>) = found.drain(..).partition(|item| of_another(item));
+    *found = rest;
+    held.sort_by_key(|item| !exact(item));
     held
-}
-
-/// The canonical form of what is compared: the body and whom it is about. Under which institution's name a record of a
-/// merged institution stands is the store's business, not a difference.
-fn comparable(record: &Record, terms: Terms<'_>) -> Value {
-    let institutions = terms.institutions;
-    let mut form = record_form(record);
-    let Value::Object(map) = &mut form else { return form };
-    for name in ["tenant", "source", "state", "non_disclosure"] {
-        map.remove(name);
-    }
-    if let Some(Value::String(institution)) = map.get_mut("institution") {
-        *institution = institutions.current(institution).to_owned();
-    }
-    if let Some(Value::String(code)) = map.get_mut("body").and_then(|b| b.pointer_mut("/awarding_body/value")) {
-        *code = institutions.current(code).to_owned();
-    }
-    form
-}
-
-/// What was accepted as a reading can show it: without fields that the store withholds and did not give.
-fn shown(accepted: &Record, found: &Value, terms: Terms<'_>) -> Value {
-    let mut form = comparable(accepted, terms);
-    let kind = accepted.head.key.kind;
-    for (_, path) in terms.withheld.iter().filter(|(of, path)| *of == kind && found.pointer(path).is_none()) {
-        if let Some((parent, name)) = path.rsplit_once('/')
-            && let Some(Value::Object(map)) = form.pointer_mut(parent)
-        {
-            map.remove(name);
-        }
-    }
-    // What is empty is absent in a canonical form.
-    if let Value::Object(map) = &mut form {
-        map.retain(|_, value| value.as_object().is_none_or(|members| !members.is_empty()));
-    }
-    form
 }
 
 fn finding(
     expected: Option<usize>,
     key: &RecordKey,
     kind: FindingKind,
-    found: Option<&Record>,
+    found: Option<&Found<'_>>,
     proposal: &str,
 ) -> Finding {
     Finding {
         expected,
         key: key.clone(),
         kind,
-        found: found.cloned(),
+        found: found.map(Found::cloned),
         evidence: Evidence {
             key: key.clone(),
             fields: Vec::new(),
@@ -264,7 +233,7 @@ fn in_flight(item: &Expected, terms: Terms<'_>) -> bool {
     recent || item.holding.state.open()
 }
 
-fn settling(at: usize, item: &Expected, found: Option<&Record>) -> Finding {
+fn settling(at: usize, item: &Expected, found: Option<&Found<'_>>) -> Finding {
     finding(Some(at), &item.key, FindingKind::Settling, found, "a delivery is under way; looked at again later")
 }
 
@@ -275,48 +244,48 @@ fn absent(at: usize, item: &Expected, terms: Terms<'_>) -> Finding {
     finding(Some(at), &item.key, FindingKind::Missing, None, "it was accepted and is not there; send it again")
 }
 
-fn duplicate(at: usize, item: &Expected, record: &Record, other: &Record, terms: Terms<'_>) -> Finding {
-    let why = match other.head.key.institution == record.head.key.institution {
+fn duplicate(at: usize, item: &Expected, there: &Found<'_>, other: &Found<'_>, terms: Terms<'_>) -> Finding {
+    let why = match other.root.head.key.institution == there.root.head.key.institution {
         true => "the store holds it more than once with different content",
         false => "the store holds it twice, once under an earlier name of the institution",
     };
     let mut out = finding(Some(at), &item.key, FindingKind::Duplicate, Some(other), why);
-    out.evidence.fields = diff(&comparable(record, terms), &comparable(other, terms));
+    out.evidence.fields = diff(&comparable(there, terms), &comparable(other, terms));
     out
 }
 
-fn unexpected(at: usize, item: &Expected, record: &Record, terms: Terms<'_>) -> Finding {
+fn unexpected(at: usize, item: &Expected, there: &Found<'_>, terms: Terms<'_>) -> Finding {
     if in_flight(item, terms) {
-        return settling(at, item, Some(record));
+        return settling(at, item, Some(there));
     }
     let why = match item.holding.wanted {
         Some(Wanted::Absent) => "it was taken back and is still there; take it back again",
         _ => "it is there although nothing was accepted; send what is wanted or load everything again",
     };
-    finding(Some(at), &item.key, FindingKind::Unexpected, Some(record), why)
+    finding(Some(at), &item.key, FindingKind::Unexpected, Some(there), why)
 }
 
-fn differs(at: usize, item: &Expected, sent: &Record, record: &Record, terms: Terms<'_>) -> Finding {
-    let found = comparable(record, terms);
-    let older = |confirmed: &Record| shown(confirmed, &found, terms) == found;
+fn differs(at: usize, item: &Expected, sent: &Item, there: &Found<'_>, terms: Terms<'_>) -> Finding {
+    let found = comparable(there, terms);
+    let older = |confirmed: &Item| shown(confirmed, &found, terms) == found;
     let mut out = if in_flight(item, terms) {
-        settling(at, item, Some(record))
+        settling(at, item, Some(there))
     } else if item.confirmed.as_ref().is_some_and(older) {
-        finding(Some(at), &item.key, FindingKind::Stale, Some(record), "an older version is there; send it again")
+        finding(Some(at), &item.key, FindingKind::Stale, Some(there), "an older version is there; send it again")
     } else {
-        finding(Some(at), &item.key, FindingKind::Differs, Some(record), "other content is there; send it again")
+        finding(Some(at), &item.key, FindingKind::Differs, Some(there), "other content is there; send it again")
     };
     out.evidence.fields = diff(&shown(sent, &found, terms), &found);
     out
 }
 
 /// Wholes that are as they should be, but name a part that is not there.
-fn orphans(expected: &[Expected], found: &[Record], missing: &[usize], terms: Terms<'_>, out: &mut Comparison) {
+fn orphans(expected: &[Expected], found: &[Found<'_>], missing: &[usize], terms: Terms<'_>, out: &mut Comparison) {
     let is_attainment = |key: &RecordKey| key.kind == RecordKind::Attainment;
-    let there: HashSet<&str> =
-        found.iter().filter(|r| is_attainment(&r.head.key)).map(|r| r.head.key.id.as_str()).collect();
+    let there = found.iter().flat_map(Found::records).map(|record| &record.head.key);
+    let there: HashSet<&str> = there.filter(|key| is_attainment(key)).map(|key| key.id.as_str()).collect();
     let lacks = |at: &usize| {
-        let Some(Body::Attainment(body)) = expected[*at].sent.as_ref().and_then(|r| r.body.as_ref()) else {
+        let Some(Body::Attainment(body)) = expected[*at].sent.as_ref().and_then(|item| item.root.body.as_ref()) else {
             return None;
         };
         body.parts.iter().find(|part| !there.contains(part.id.as_str())).map(|part| part.id.clone())
@@ -332,9 +301,9 @@ fn orphans(expected: &[Expected], found: &[Record], missing: &[usize], terms: Te
 }
 
 /// Leaves out what other institutions say about learning that ours recognised: it is theirs. Returns how much.
-fn leave_origins(expected: &[Expected], strangers: &mut Vec<&Record>, institutions: &Institutions) -> usize {
-    let ours: Vec<&Record> = expected.iter().filter_map(|item| item.sent.as_ref()).collect();
-    let all: Vec<&Record> = ours.iter().chain(strangers.iter()).copied().collect();
+fn leave_origins(expected: &[Expected], strangers: &mut Vec<&Found<'_>>, institutions: &Institutions) -> usize {
+    let ours: Vec<&Record> = expected.iter().filter_map(|item| Some(&item.sent.as_ref()?.root)).collect();
+    let all: Vec<&Record> = ours.iter().copied().chain(strangers.iter().map(|item| item.root)).collect();
     let origins: HashSet<usize> = recognition::links(&all, institutions)
         .into_iter()
         .filter_map(|(home, origin)| if home < ours.len() { origin.checked_sub(ours.len()) } else { None })
@@ -352,19 +321,19 @@ fn leave_origins(expected: &[Expected], strangers: &mut Vec<&Record>, institutio
 fn rekeyed(
     expected: &[Expected],
     missing: &mut Vec<usize>,
-    strangers: &mut Vec<&Record>,
+    strangers: &mut Vec<&Found<'_>>,
     terms: Terms<'_>,
     out: &mut Comparison,
 ) {
     let print = |record: &Record| Some(fingerprint(&record_form(record), terms.institutions)?.to_string());
     let mut prints: BTreeMap<String, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
     for at in missing.iter() {
-        if let Some(print) = expected[*at].sent.as_ref().and_then(print) {
+        if let Some(print) = expected[*at].sent.as_ref().and_then(|item| print(&item.root)) {
             prints.entry(print).or_default().0.push(*at);
         }
     }
-    for (place, record) in strangers.iter().enumerate() {
-        if let Some(sides) = print(record).and_then(|print| prints.get_mut(&print)) {
+    for (place, stranger) in strangers.iter().enumerate() {
+        if let Some(sides) = print(stranger.root).and_then(|print| prints.get_mut(&print)) {
             sides.1.push(place);
         }
     }
@@ -373,15 +342,15 @@ fn rekeyed(
         if let ([at], [place]) = (ours.as_slice(), theirs.as_slice())
             && !in_flight(&expected[*at], terms)
         {
-            let record = strangers[*place];
+            let stranger = strangers[*place];
             let mut one = finding(
                 Some(*at),
                 &expected[*at].key,
                 FindingKind::Rekeyed,
-                Some(record),
+                Some(stranger),
                 "the same learning is there under another key; an operator decides which key stands",
             );
-            one.evidence.other = Some(record.head.key.clone());
+            one.evidence.other = Some(stranger.root.head.key.clone());
             out.findings.push(one);
             missing.retain(|m| m != at);
             matched.push(*place);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ledger::{DebtState, LearnerId, RecordId};
+use crate::reconcile::item::single;
 use silta_adapter::mapping::Mappings;
 use silta_adapter::record::{Attainment, Coded, Credits, Learner, Part, Text};
 
@@ -50,6 +51,10 @@ fn learner(name: Option<&str>) -> Record {
     )
 }
 
+fn alone(record: &Record) -> Item {
+    Item { root: record.clone(), others: Vec::new() }
+}
+
 fn expected(n: u8, key: &Record, sent: Option<Record>) -> Expected {
     Expected {
         holding: Holding {
@@ -67,7 +72,7 @@ fn expected(n: u8, key: &Record, sent: Option<Record>) -> Expected {
             sent_at: Some(0),
         },
         key: key.head.key.clone(),
-        sent,
+        sent: sent.as_ref().map(alone),
         confirmed: None,
         lost: None,
     }
@@ -87,7 +92,7 @@ fn kinds(expected: &[Expected], found: &[Record], complete: bool) -> Vec<(Findin
         institutions: &mappings.institutions,
         withheld: &[(RecordKind::Learner, "/body/family_name")],
     };
-    let comparison = compare(expected, found, terms);
+    let comparison = compare(expected, &single(found), terms);
     let paths = |f: &Finding| f.evidence.fields.iter().map(|d| d.path.clone()).collect();
     comparison.findings.iter().map(|f| (f.kind, paths(f))).collect()
 }
@@ -115,7 +120,7 @@ fn each_difference_has_its_kind() {
         kinds(&[there(&a)], std::slice::from_ref(&changed), false),
         [(Differs, vec!["/body/credits/ects".into()])]
     );
-    let before = Expected { confirmed: Some(changed.clone()), ..there(&a) };
+    let before = Expected { confirmed: Some(alone(&changed)), ..there(&a) };
     assert_eq!(kinds(&[before], std::slice::from_ref(&changed), true), [(Stale, vec!["/body/credits/ects".into()])]);
     assert_eq!(
         kinds(&[there(&a)], &[a.clone(), changed], true),
@@ -125,6 +130,51 @@ fn each_difference_has_its_kind() {
     assert_eq!(kinds(&[expected(1, &a, None)], std::slice::from_ref(&a), true), [(Unexpected, none())]);
     assert_eq!(kinds(&[], std::slice::from_ref(&a), true), [(Unexpected, none())], "never ours");
     assert_eq!(kinds(&[there(&a)], &[course("new", "new-A", "5", &[])], true), [(Rekeyed, none())]);
+}
+
+#[test]
+fn an_item_is_compared_with_all_it_is_composed_of() {
+    let (a, part) = (course("new", "A", "5", &["P"]), course("new", "P", "2", &[]));
+    let (taina, testi) = (learner(Some("Malli")), learner(None));
+    let ours = Expected {
+        sent: Some(Item { root: a.clone(), others: vec![taina.clone(), part.clone()] }),
+        ..expected(1, &a, None)
+    };
+    // The part and the learner are no items, and nothing is missed of them.
+    let items = [ours, expected(2, &part, None), expected(3, &taina, None)];
+    let mappings = mappings();
+    let terms = Terms {
+        now: NOW,
+        settle: SETTLE,
+        complete: true,
+        institutions: &mappings.institutions,
+        withheld: &[(RecordKind::Learner, "/body/family_name")],
+    };
+    let compared = |others: Vec<&Record>| compare(&items, &[Found { root: &a, others }], terms);
+    let there = compared(vec![&part, &testi]);
+    assert_eq!(
+        (there.findings.len(), there.agreed.as_slice()),
+        (0, [0, 1, 2].as_slice()),
+        "in any order, names withheld"
+    );
+    let kinds = |comparison: Comparison| {
+        let paths = |f: &Finding| f.evidence.fields.iter().map(|d| d.path.clone()).collect::<Vec<_>>();
+        comparison.findings.iter().map(|f| (f.expected, f.kind, paths(f))).collect::<Vec<_>>()
+    };
+    let changed = course("new", "P", "3", &[]);
+    let path = "/with/attainment:new:P/body/credits/ects".to_owned();
+    assert_eq!(kinds(compared(vec![&changed, &testi])), [(Some(0), FindingKind::Differs, vec![path])]);
+    let path = "/with/attainment:new:P".to_owned();
+    assert_eq!(kinds(compared(vec![&testi])), [(Some(0), FindingKind::Differs, vec![path])]);
+    let strange = course("new", "X", "3", &[]);
+    let path = "/with/attainment:new:X".to_owned();
+    assert_eq!(kinds(compared(vec![&part, &testi, &strange])), [(Some(0), FindingKind::Differs, vec![path])]);
+    let alone = [Found { root: &a, others: vec![&part, &testi] }, Found::alone(&part)];
+    assert_eq!(
+        kinds(compare(&items, &alone, terms)),
+        [(Some(1), FindingKind::Unexpected, none())],
+        "a part that stands alone"
+    );
 }
 
 #[test]
@@ -160,7 +210,7 @@ fn what_follows_from_another_finding_is_attached_to_it() {
         [there(&learner(None)), expected(2, &whole, Some(whole.clone())), expected(3, &part, Some(part.clone()))];
     let mappings = mappings();
     let terms = Terms { now: NOW, settle: SETTLE, complete: true, institutions: &mappings.institutions, withheld: &[] };
-    let orphan = compare(&items, &[learner(None), whole], terms);
+    let orphan = compare(&items, &single(&[learner(None), whole]), terms);
     let kinds: Vec<_> = orphan.findings.iter().map(|f| (f.kind, f.implied_by)).collect();
     assert_eq!(kinds, [(FindingKind::OrphanPart, Some(2)), (FindingKind::Missing, None)]);
     let gone = compare(&items, &[], terms);
@@ -184,11 +234,11 @@ fn a_lost_answer_is_settled_by_what_is_there_once_it_had_time_to_show() {
     let terms =
         |complete| Terms { now: NOW, settle: SETTLE, complete, institutions: &mappings.institutions, withheld: &[] };
     let lost = |wanted: Option<&Record>, tried| Expected {
-        lost: Some(Lost { wanted: wanted.cloned(), tried: Some(tried) }),
+        lost: Some(Lost { wanted: wanted.map(alone), tried: Some(tried) }),
         ..expected(1, &a, None)
     };
     let settled = |item: &Expected, found: &[Record], complete| {
-        let comparison = compare(std::slice::from_ref(item), found, terms(complete));
+        let comparison = compare(std::slice::from_ref(item), &single(found), terms(complete));
         let settling = comparison.findings.iter().filter(|one| one.kind == FindingKind::Settling).count();
         assert_eq!(comparison.findings.len(), settling, "it is no difference");
         assert_eq!(comparison.arrived.len() + settling, 1);

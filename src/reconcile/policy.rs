@@ -2,6 +2,7 @@
 //! connection's configuration.
 
 use super::compare::{Expected, Finding};
+use super::item::{Item, within_record};
 use crate::config::{Connection, DifferenceRule, RepairPolicy, Rule, Ruling};
 use crate::delivery::rules;
 use crate::ledger::FindingKind;
@@ -11,7 +12,7 @@ use silta_adapter::record::{Body, Record};
 /// connection's `repair`.
 pub(super) fn ruling<'a>(finding: &Finding, expected: &[Expected], connection: &'a Connection) -> (Ruling, &'a str) {
     let ours = finding.expected.and_then(|at| expected[at].sent.as_ref());
-    let record = ours.or(finding.found.as_ref());
+    let record = ours.or(finding.found.as_ref()).map(|item: &Item| &item.root);
     match connection.difference.iter().find(|rule| matches(finding, record, rule)) {
         Some(rule) => (rule.then, &rule.because),
         None if connection.repair == RepairPolicy::Hold => (Ruling::Hold, ""),
@@ -21,7 +22,7 @@ pub(super) fn ruling<'a>(finding: &Finding, expected: &[Expected], connection: &
 
 fn matches(finding: &Finding, record: Option<&Record>, rule: &DifferenceRule) -> bool {
     let fields = &finding.evidence.fields;
-    let covered = |path: &str| rule.field.iter().any(|field| within(path, field));
+    let covered = |path: &str| rule.field.iter().any(|field| within(within_record(path), field));
     (rule.finding.is_empty() || rule.finding.contains(&finding.kind))
         && finding.kind != FindingKind::Settling
         && (rule.field.is_empty() || (!fields.is_empty() && fields.iter().all(|one| covered(&one.path))))

@@ -3,6 +3,7 @@
 
 use super::compare::{Comparison, Evidence, Expected, Finding, Lost, Terms, compare};
 use super::evidence::{Sizes, answered_once, is_about, same};
+use super::item::{Item, composed, single};
 use super::policy::ruling;
 use crate::config::Ruling;
 use crate::delivery::DeliveryError;
@@ -94,6 +95,10 @@ impl<'a> Reading<'a> {
                 self.doubt("the store answers about somebody else");
                 continue;
             }
+            if self.connection.composes() && answer.items.is_empty() && !answer.records.is_empty() {
+                self.doubt("the answer does not say which records make an item");
+                continue;
+            }
             let look = self.look(learner, &answer).await?;
             match look.findings.iter().all(|f| f.kind == FindingKind::Settling) {
                 true => self.clean.push(look),
@@ -180,17 +185,47 @@ impl<'a> Reading<'a> {
             institutions: &self.gateway.mappings.institutions,
             withheld: self.inventory.withheld(),
         };
-        let mut comparison = compare(&expected, &answer.records, terms);
+        let found = match self.connection.composes() {
+            true => composed(answer),
+            false => single(&answer.records),
+        };
+        let mut comparison = compare(&expected, &found, terms);
+        self.leave_known(learner.id, &mut comparison.findings).await?;
         self.summary.legitimate += rule(&mut comparison.findings, &expected, self.connection);
+        self.sizes.held += found.len() as i64;
         self.count(&expected, &comparison, answer);
         Ok(self.concluded(learner.id, &expected, &comparison, answer.complete))
+    }
+
+    /// Leaves out what is ours under another learner's record: two registers of a tenant may know the same person, and a
+    /// store that is asked about her answers with what both have there.
+    async fn leave_known(&self, learner: LearnerId, findings: &mut Vec<Finding>) -> Result<(), DeliveryError> {
+        let Gateway { ledger, vault, mappings, .. } = self.gateway;
+        let (tenant, name) = (&self.connection.config.tenant, &self.connection.config.name);
+        let mut known = HashSet::new();
+        for key in findings.iter().filter(|one| one.expected.is_none()).map(|one| &one.key) {
+            for other in ledger.look_up(tenant, vault.lookup(tenant, &key.id)).await? {
+                let current = |institution| mappings.institutions.current(institution);
+                if other.learner == learner
+                    || other.kind != key.kind
+                    || current(&other.institution) != current(&key.institution)
+                {
+                    continue;
+                }
+                let debts = ledger.debts_of(other.id).await?;
+                if debts.iter().any(|debt| debt.connection == *name && debt.sent_digest.is_some()) {
+                    known.insert(key.clone());
+                }
+            }
+        }
+        findings.retain(|one| one.expected.is_some() || !known.contains(&one.key));
+        Ok(())
     }
 
     fn count(&mut self, expected: &[Expected], comparison: &Comparison, answer: &adapter::Holding) {
         let absent = |f: &&Finding| f.kind == FindingKind::Missing;
         self.sizes.known += expected.iter().filter(|item| item.sent.is_some()).count() as i64;
         self.sizes.absent += comparison.findings.iter().filter(absent).count() as i64;
-        self.sizes.held += answer.records.len() as i64;
         self.summary.complete += i64::from(answer.complete);
         self.summary.items += expected.len() as i64;
         self.summary.agreed += comparison.agreed.len() as i64;
@@ -203,7 +238,8 @@ impl<'a> Reading<'a> {
             let digest = holding.sent_content.as_ref().map(|(digest, _)| *digest);
             Observation { debt: holding.debt, generation: holding.generation, digest, holds }
         };
-        let proved = |at: &&usize| complete || expected[**at].sent.is_some();
+        let barred = |at: usize| expected[at].holding.state == DebtState::Barred;
+        let proved = |at: &&usize| !barred(**at) && (complete || expected[**at].sent.is_some());
         let mut seen: Vec<Observation> =
             comparison.agreed.iter().filter(proved).map(|at| observation(*at, true)).collect();
         // A whole that lacks a part is itself as it should be.
@@ -227,7 +263,7 @@ impl<'a> Reading<'a> {
             learner,
             debt: one.expected.map(|at| expected[at].holding.debt),
             kind: one.kind,
-            digest: one.found.as_ref().map(|r| vault.digest_key().record(r)),
+            digest: one.found.as_ref().map(|item| vault.digest_key().records(&item.records())),
             implied_by: one.implied_by.map(item),
             evidence: vault.seal_json(&one.evidence),
         }
@@ -256,13 +292,17 @@ fn rule(findings: &mut Vec<Finding>, expected: &[Expected], connection: &Connect
 }
 
 async fn expect(gateway: &Gateway, holding: &Holding) -> Result<Option<Expected>, DeliveryError> {
-    let first = |content: &Option<(Digest, Sealed)>| -> Result<Option<Record>, DeliveryError> {
+    let item = |content: &Option<(Digest, Sealed)>| -> Result<Option<Item>, DeliveryError> {
         let Some((_, sealed)) = content else { return Ok(None) };
-        Ok(open_item(gateway, sealed)?.into_iter().next())
+        Ok(Item::of(open_item(gateway, sealed)?))
     };
-    let (sent, confirmed) = (first(&holding.sent_content)?, first(&holding.confirmed_content)?);
-    let wanted = first(&holding.wanted_content)?;
-    let mut key = sent.as_ref().or(confirmed.as_ref()).or(wanted.as_ref()).map(|r| r.head.key.clone());
+    // What a destination barred it does not hold any more, whatever it accepted before.
+    let there = holding.state != DebtState::Barred;
+    let sent = item(&holding.sent_content)?.filter(|_| there);
+    let confirmed = item(&holding.confirmed_content)?;
+    let wanted = item(&holding.wanted_content)?;
+    let known = sent.as_ref().or(confirmed.as_ref()).or(wanted.as_ref());
+    let mut key = known.map(|item| item.root.head.key.clone());
     if key.is_none() && holding.wanted == Some(Wanted::Absent) {
         // An accepted withdrawal leaves no content behind; that the item is gone is proved under the record's own key.
         let record = gateway.ledger.record(holding.item).await?.and_then(|r| r.content);

@@ -5,7 +5,7 @@
 //! records there are, of which kind and institution, and nothing about anybody.
 
 use crate::env::Rng;
-use crate::ledger::{LearnerId, Lookup, RecordId, Sealed};
+use crate::ledger::{LearnerId, Lookup, RecordId, Sealed, StoredRecord};
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 use silta_adapter::canonical::DigestKey;
 use silta_adapter::record::{LearnerKey, Record, RecordKey};
@@ -143,6 +143,18 @@ impl Vault {
     /// The pseudonym of a source key, to find records by it.
     pub fn lookup(&self, tenant: &str, id: &str) -> Lookup {
         Lookup(self.digest.pseudonym("lookup", &[tenant, id]))
+    }
+
+    /// Opens a record as the ledger has it. Its head's state is the ledger's: a withdrawal by id leaves the sealed
+    /// content as it was. `None` if it has no content (erased, or a tombstone that never had any).
+    ///
+    /// # Errors
+    /// If it was not sealed with this secret, or was changed.
+    pub fn record(&self, stored: &StoredRecord) -> Result<Option<Record>, VaultError> {
+        let Some(content) = &stored.content else { return Ok(None) };
+        let mut record: Record = self.open_json(content)?;
+        record.head.state = stored.state;
+        Ok(Some(record))
     }
 
     /// A record as the ledger takes it.

@@ -194,8 +194,8 @@ impl Inventory for End {
         let holding = |(query, learner): (usize, &LearnerQuery)| Holding {
             query,
             records: shelf.iter().filter(|r| r.head.learner == learner.learner).cloned().collect(),
-            problems: Vec::new(),
             complete: true,
+            ..Holding::default()
         };
         Ok(learners.iter().enumerate().map(holding).collect())
     }
@@ -344,7 +344,8 @@ impl World {
             world.send("store-home").await;
         }
         let ids = ["A3", "A4"].map(|id| world.id(HOME, RecordKind::Attainment, id)).to_vec();
-        let gone = TakeBack { tenant: HOME.into(), at: world.gateway.now(), state: State::Deleted, ids };
+        let gone =
+            TakeBack { tenant: HOME.into(), at: world.gateway.now(), state: State::Deleted, ids, targets: Vec::new() };
         world.gateway.ledger.take_back(&gone).await.expect("taken back");
         world.plan().await;
         world.send("store-home").await;

@@ -1,6 +1,6 @@
 //! Deterministic simulation: everything the gateway does, in an order that a seed decides, with everything going wrong.
 //!
-//! Two processes of a gateway work on one ledger that fails, for four kinds of destination over a network that loses,
+//! Two processes of a gateway work on one ledger that fails, for five kinds of destination over a network that loses,
 //! delays, repeats and partitions; documents overtake each other, processes are killed between any two commits, clocks
 //! jump. Afterwards: nothing is lost, no older version came after a newer, no effect happened twice where that can be
 //! known, nothing was removed that nobody withdrew, every injected difference is found and nothing else, and all of it

@@ -9,6 +9,7 @@ use rand::{Rng as _, SeedableRng};
 use silta_adapter::SmolStr;
 use silta_adapter::adapter::*;
 use silta_adapter::delivery::{Judgement, Verdict};
+use silta_adapter::problem::Problem;
 use silta_adapter::record::{Body, Record, RecordKind};
 use silta_record::SiltaRecord;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,6 +26,8 @@ pub(crate) struct Truth {
     pub(crate) newest: BTreeMap<SmolStr, i64>,
     /// Records of which a tombstone was ever pushed.
     pub(crate) withdrawn: BTreeSet<SmolStr>,
+    /// Records that were ever to be parts.
+    pub(crate) parts: BTreeSet<SmolStr>,
     /// What must never be, and was.
     pub(crate) broken: Vec<String>,
 }
@@ -40,10 +43,12 @@ pub(crate) enum Kind {
     Blind,
     /// Takes loads of everything, in its own time.
     Whole,
+    /// Replaces by identity items that are composed of a learner's records.
+    Composed,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 4] = [Self::Upsert, Self::Keyed, Self::Blind, Self::Whole];
+    pub(crate) const ALL: [Self; 5] = [Self::Upsert, Self::Keyed, Self::Blind, Self::Whole, Self::Composed];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -51,6 +56,7 @@ impl Kind {
             Self::Keyed => "keyed",
             Self::Blind => "blind",
             Self::Whole => "whole",
+            Self::Composed => "composed",
         }
     }
 }
@@ -79,8 +85,8 @@ pub(crate) struct Store {
     pub(crate) trouble: Trouble,
     /// Time that no step of a clock moves back.
     pub(crate) now: i64,
-    /// What it holds of each record.
-    pub(crate) held: BTreeMap<SmolStr, Record>,
+    /// What it holds: the records of each item, by its root.
+    pub(crate) held: BTreeMap<SmolStr, Vec<Record>>,
     /// Keys it has seen.
     keys: BTreeSet<String>,
     /// How often each version of a record was put.
@@ -103,6 +109,19 @@ pub(crate) fn version(record: &Record) -> i64 {
         Some(Body::Learner(body)) => body.family_name.as_deref().and_then(|n| n.parse().ok()).unwrap_or_default(),
         _ => 0,
     }
+}
+
+/// True if a version of a record is to be a part of the next course, where that stands: some versions of every other
+/// course are.
+pub(crate) fn is_part(name: &str, version: i64) -> bool {
+    whole_of(name).is_some() && version % 3 == 0
+}
+
+/// The course that another may be a part of.
+pub(crate) fn whole_of(name: &str) -> Option<SmolStr> {
+    let (of, course) = name.strip_prefix("attainment:")?.rsplit_once('-')?;
+    let course: u32 = course.parse().ok()?;
+    (course % 2 == 1).then(|| SmolStr::from(format!("attainment:{of}-{}", course + 1)))
 }
 
 /// What the simulation calls a record.
@@ -128,12 +147,15 @@ impl Store {
     }
 
     fn broken(&self, what: String) {
-        let mut truth = self.truth.lock().unwrap_or_else(PoisonError::into_inner);
-        truth.broken.push(format!("{}: {what}", self.kind.name()));
+        self.truth().broken.push(format!("{}: {what}", self.kind.name()));
+    }
+
+    fn truth(&self) -> MutexGuard<'_, Truth> {
+        self.truth.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn withdrawn(&self, name: &SmolStr) -> bool {
-        self.truth.lock().unwrap_or_else(PoisonError::into_inner).withdrawn.contains(name)
+        self.truth().withdrawn.contains(name)
     }
 
     /// Lets time pass: what was late arrives, waiting loads are taken.
@@ -155,46 +177,51 @@ impl Store {
         if self.kind == Kind::Keyed && !self.keys.insert(key.to_owned()) {
             return;
         }
-        for record in records {
-            let name = name(&record);
+        for item in items(self.kind, records) {
+            let name = name(&item[0]);
             if late {
                 self.excused.insert(name.clone());
             }
             match withdrawal {
                 true => {
-                    if !self.withdrawn(&name) {
+                    let nested = self.kind == Kind::Composed && self.truth().parts.contains(&name);
+                    if !self.withdrawn(&name) && !nested {
                         self.broken(format!("{name} was taken back and nobody withdrew it"));
                     }
                     self.held.remove(&name);
                 }
-                false => self.put(name, record),
+                false => self.put(name, item),
             }
         }
     }
 
-    fn put(&mut self, name: SmolStr, record: Record) {
-        let version = version(&record);
-        let before = self.held.get(&name).map(self::version);
+    fn put(&mut self, name: SmolStr, item: Vec<Record>) {
         let excused = self.excused.contains(&name);
-        if before.is_some_and(|before| before > version) && !excused {
-            self.broken(format!("{name}: version {version} came after {before:?}"));
+        for record in &item {
+            let of_it = self.held.get(&name).into_iter().flatten().find(|held| held.head.key == record.head.key);
+            let (before, version) = (of_it.map(version), version(record));
+            if before.is_some_and(|before| before > version) && !excused {
+                self.broken(format!("{name}: version {version} of {} came after {before:?}", self::name(record)));
+            }
         }
+        let version = version(&item[0]);
         let puts = self.puts.entry((name.clone(), version)).or_default();
         *puts += 1;
         if *puts > 1 && matches!(self.kind, Kind::Keyed | Kind::Blind) && !excused {
             self.broken(format!("{name}: version {version} was added twice"));
         }
-        self.held.insert(name, record);
+        self.held.insert(name, item);
     }
 
     fn replace(&mut self, load: Vec<Record>) {
-        let load: BTreeMap<SmolStr, Record> = load.into_iter().map(|record| (name(&record), record)).collect();
+        let load: BTreeMap<SmolStr, Vec<Record>> =
+            load.into_iter().map(|record| (name(&record), vec![record])).collect();
         let gone: Vec<SmolStr> = self.held.keys().filter(|name| !load.contains_key(*name)).cloned().collect();
         for name in gone.iter().filter(|name| !self.withdrawn(name)) {
             self.broken(format!("{name} was left out of a load and nobody withdrew it"));
         }
-        for (name, record) in &load {
-            let (before, after) = (self.held.get(name).map(version), version(record));
+        for (name, item) in &load {
+            let (before, after) = (self.held.get(name).map(|held| version(&held[0])), version(&item[0]));
             if before.is_some_and(|before| before > after) && !self.excused.contains(name) {
                 self.broken(format!("{name}: version {after} came in a load after {before:?}"));
             }
@@ -207,7 +234,7 @@ impl Store {
         let mut names: Vec<SmolStr> = self
             .held
             .iter()
-            .filter(|(_, r)| r.head.key.kind == RecordKind::Attainment)
+            .filter(|(_, item)| item[0].head.key.kind == RecordKind::Attainment)
             .map(|(n, _)| n.clone())
             .collect();
         let mut damaged = Vec::new();
@@ -217,11 +244,18 @@ impl Store {
             }
             let name = names.swap_remove(self.rng.random_range(0..names.len()));
             self.excused.insert(name.clone());
-            match self.held.get_mut(&name).and_then(|record| record.body.as_mut()) {
-                Some(Body::Attainment(body)) if n >= lose => {
-                    body.title.0.iter_mut().for_each(|title| title.value = "0".into());
+            match self.held.get_mut(&name).filter(|_| n >= lose) {
+                Some(item) => {
+                    let at = self.rng.random_range(0..item.len());
+                    match &mut item[at].body {
+                        Some(Body::Attainment(body)) => {
+                            body.title.0.iter_mut().for_each(|title| title.value = "0".into());
+                        }
+                        Some(Body::Learner(body)) => body.family_name = Some("0".into()),
+                        _ => {}
+                    }
                 }
-                _ => drop(self.held.remove(&name)),
+                None => drop(self.held.remove(&name)),
             }
             damaged.push(name);
         }
@@ -244,9 +278,9 @@ impl Destination {
             summary: "A simulated destination.",
             media_types: &[],
             settings: None,
-            grouping: Grouping::Record,
+            grouping: if kind == Kind::Composed { Grouping::Learner } else { Grouping::Record },
             effect: match kind {
-                Kind::Upsert => Effect::Upsert,
+                Kind::Upsert | Kind::Composed => Effect::Upsert,
                 Kind::Keyed | Kind::Blind => Effect::Create,
                 Kind::Whole => Effect::ReplaceAll,
             },
@@ -268,12 +302,65 @@ impl Adapter for Destination {
         SiltaRecord.decoder().map(|_| &SiltaRecord as &dyn Decode)
     }
     fn encoder(&self) -> Option<&dyn Encode> {
-        Some(&SiltaRecord)
+        match self.descriptor.grouping {
+            Grouping::Record => Some(&SiltaRecord),
+            Grouping::Learner => Some(&Composer),
+        }
     }
     fn connect(&self, _: &serde_json::Value) -> Result<Connected, BadSettings> {
         let wire = Arc::new(Wire { store: self.store.clone(), switch: self.switch.clone() });
         Ok(Connected { deliver: Some(wire.clone()), inventory: Some(wire), ..Connected::default() })
     }
+}
+
+/// Composes a course with its learner and, where the course before it is a part, with that.
+struct Composer;
+
+impl Encode for Composer {
+    fn items(&self, records: &[Record]) -> (Vec<ItemPlan>, Vec<Problem>) {
+        let standing: BTreeMap<SmolStr, usize> = records
+            .iter()
+            .enumerate()
+            .filter(|(_, record)| !record.head.state.is_tombstone())
+            .map(|(at, record)| (name(record), at))
+            .collect();
+        let versions = standing.iter().map(|(name, at)| (name.clone(), version(&records[*at]))).collect();
+        let plan = |(root, names): (SmolStr, Vec<SmolStr>)| ItemPlan {
+            root: records[standing[&root]].head.key.clone(),
+            members: names.iter().map(|name| standing[name]).collect(),
+        };
+        (compose(&versions).into_iter().map(plan).collect(), Vec::new())
+    }
+
+    fn document<'a>(
+        &'a self,
+        out: &'a mut dyn std::io::Write,
+        form: Option<&str>,
+        ctx: EncodeContext<'a>,
+    ) -> std::io::Result<Box<dyn DocumentWriter + 'a>> {
+        SiltaRecord.document(out, form, ctx)
+    }
+}
+
+/// What items are composed of, by their roots, where these versions stand.
+pub(crate) fn compose(standing: &BTreeMap<SmolStr, i64>) -> BTreeMap<SmolStr, Vec<SmolStr>> {
+    let whole = |name: &SmolStr, version: i64| {
+        whole_of(name).filter(|whole| is_part(name, version) && standing.contains_key(whole))
+    };
+    let courses = standing.iter().filter(|(name, _)| name.starts_with("attainment:"));
+    let (parts, roots): (Vec<_>, Vec<_>) = courses.partition(|(name, version)| whole(name, **version).is_some());
+    let mut items: BTreeMap<SmolStr, Vec<SmolStr>> = BTreeMap::new();
+    for (root, _) in roots {
+        let learner = root.rsplit_once('-').map(|(of, _)| of.replace("attainment:", "learner:").into());
+        let learner = learner.filter(|learner| standing.contains_key(learner));
+        items.insert(root.clone(), std::iter::once(root.clone()).chain(learner).collect());
+    }
+    for (part, version) in parts {
+        if let Some(item) = whole(part, *version).and_then(|whole| items.get_mut(&whole)) {
+            item.push(part.clone());
+        }
+    }
+    items
 }
 
 /// The network between the gateway and a destination.
@@ -320,6 +407,14 @@ impl Wire {
     }
 }
 
+/// The items that the records of a load are.
+fn items(kind: Kind, records: Vec<Record>) -> Vec<Vec<Record>> {
+    match kind {
+        Kind::Composed => vec![records],
+        _ => records.into_iter().map(|record| vec![record]).collect(),
+    }
+}
+
 fn read(document: &Document) -> Vec<Record> {
     let text = match document {
         Document::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
@@ -358,15 +453,21 @@ impl Inventory for Wire {
             }
             let mut answer = Vec::new();
             for (query, learner) in learners.iter().enumerate() {
-                let mut records: Vec<Record> =
-                    store.held.values().filter(|r| r.head.learner == learner.learner).cloned().collect();
+                let of_learner = |item: &&Vec<Record>| item[0].head.learner == learner.learner;
+                let mut held: Vec<Vec<Record>> = store.held.values().filter(of_learner).cloned().collect();
                 let share = store.trouble.partial;
                 let complete = !store.rng.random_bool(share);
                 if !complete {
-                    let left = store.rng.random_range(0..=records.len());
-                    records.truncate(left);
+                    let left = store.rng.random_range(0..=held.len());
+                    held.truncate(left);
                 }
-                answer.push(Holding { query, records, problems: Vec::new(), complete });
+                let mut records = Vec::new();
+                let mut items = Vec::new();
+                for item in held {
+                    items.push((records.len()..records.len() + item.len()).collect());
+                    records.extend(item);
+                }
+                answer.push(Holding { query, records, items, complete, ..Holding::default() });
             }
             answer
         };

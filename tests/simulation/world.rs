@@ -1,9 +1,9 @@
-//! Two processes of a gateway on one ledger, four destinations, a register that pushes, an operator; and a seed that
+//! Two processes of a gateway on one ledger, five destinations, a register that pushes, an operator; and a seed that
 //! decides what happens to them.
 
 use crate::executor::{Executor, Switch};
 use crate::ledger::Faulty;
-use crate::store::{Destination, Kind, SECOND, Store, Trouble, Truth, name, version};
+use crate::store::{Destination, Kind, SECOND, Store, Trouble, Truth, compose, is_part, name, version};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng};
 use serde_json::json;
@@ -21,7 +21,9 @@ use silta::vault::Vault;
 use silta_adapter::SmolStr;
 use silta_adapter::adapter::{Adapter, Registry};
 use silta_adapter::mapping::Mappings;
+use silta_adapter::record::Record;
 use silta_record::SiltaRecord;
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -161,6 +163,9 @@ impl World {
             let mut truth = lock(&self.truth);
             let gone = withdrawn && course > 0;
             truth.newest.insert(name.clone(), if gone { -version } else { version });
+            if is_part(&name, version) {
+                truth.parts.insert(name.clone());
+            }
             if gone {
                 truth.withdrawn.insert(name);
             }
@@ -338,9 +343,17 @@ impl World {
         assert_eq!(truth.broken, Vec::<String>::new(), "what must never be");
         for store in &self.stores {
             let store = lock(store);
-            let held: Vec<_> = store.held.values().map(|record| (name(record), version(record))).collect();
-            let wanted: Vec<_> =
+            let item = |records: &Vec<Record>| records.iter().map(|r| (name(r), version(r))).collect::<Vec<_>>();
+            let held: Vec<_> = store.held.values().map(item).collect();
+            let standing: BTreeMap<SmolStr, i64> =
                 truth.newest.iter().filter(|(_, v)| **v > 0).map(|(name, v)| (name.clone(), *v)).collect();
+            let with_version = |name: &SmolStr| (name.clone(), standing[name]);
+            let wanted: Vec<Vec<_>> = match store.kind {
+                Kind::Composed => {
+                    compose(&standing).values().map(|item| item.iter().map(with_version).collect()).collect()
+                }
+                _ => standing.keys().map(|name| vec![with_version(name)]).collect(),
+            };
             assert_eq!(held, wanted, "what {} holds", store.kind.name());
         }
     }

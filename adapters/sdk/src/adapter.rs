@@ -398,6 +398,9 @@ pub struct Holding {
     pub query: usize,
     /// What it holds.
     pub records: Vec<Record>,
+    /// Where items are composed ([`Grouping::Learner`]): the indices of the records of each, the root first. A record
+    /// that the store shows with several items may be in all of them.
+    pub items: Vec<Vec<usize>>,
     /// What was odd about the answer.
     pub problems: Vec<Problem>,
     /// True only if the answer is known to be everything: all identifiers asked, no filter, well-formed answers.

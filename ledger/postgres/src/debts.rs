@@ -27,7 +27,8 @@ macro_rules! select_debts {
 impl Debts for PostgresLedger {
     async fn dirty(&self, connection: &str, limit: u32) -> Result<Vec<DirtyItem>> {
         let rows = sqlx::query!(
-            r#"SELECT d.id, d.mark, d.state AS debt_state, d.sent_digest, d.confirmed_digest, d.unsure, v.outcome,
+            r#"SELECT d.id, d.mark, d.state AS debt_state, d.sent_digest, d.confirmed_digest, d.unsure, d.wanted,
+                d.wanted_digest, v.outcome,
                 r.id AS record, r.key, r.tenant, r.learner, r.source, r.kind, r.institution, r.version, r.state,
                 r.revision, r.digest, c.bytes AS "bytes?"
             FROM debt d JOIN record r ON r.id = d.record
@@ -51,6 +52,9 @@ impl Debts for PostgresLedger {
                 sent: at.opt_digest("sent_digest", found.sent_digest.as_deref())?,
                 confirmed: at.opt_digest("confirmed_digest", found.confirmed_digest.as_deref())?,
                 unsure: found.unsure,
+                planned: at
+                    .opt_named("wanted", found.wanted.as_deref(), wanted_from_name)?
+                    .zip(at.opt_digest("wanted_digest", found.wanted_digest.as_deref())?),
                 state: at.named("state", &found.debt_state, DebtState::from_name)?,
                 record: RecordRow {
                     id: found.record,

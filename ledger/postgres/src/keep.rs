@@ -26,6 +26,9 @@ pub(super) async fn keep(ledger: &PostgresLedger, batch: &Batch) -> Result<Vec<K
         let mark = tick(&mut tx).await?;
         let written: Vec<i64> = verdicts.records.iter().map(|(_, standing)| standing.row).collect();
         for target in &batch.targets {
+            if target.composed {
+                mark_learners(&mut tx, target, mark, &written).await?;
+            }
             mark_dirty(&mut tx, target, mark, batch.at, &written).await?;
         }
         write_versions(&mut tx, batch, &verdicts.versions).await?;
@@ -224,6 +227,25 @@ async fn write_arrivals(conn: &mut PgConnection, at: Micros, arrivals: &[Judged<
     Ok(())
 }
 
+/// Marks all debts dirty of the learners that some records are about, or were. Locks what [`mark_dirty`] locks after it.
+async fn mark_learners(conn: &mut PgConnection, target: &DebtTarget, mark: i64, records: &[i64]) -> Result<()> {
+    let connection = connection_id(conn, &target.connection).await?;
+    sqlx::query!(
+        "WITH theirs AS (SELECT d.id FROM debt d WHERE d.connection = $1 AND d.learner IN (
+                SELECT r.learner FROM record r WHERE r.id = ANY($2) UNION
+                SELECT o.learner FROM debt o WHERE o.connection = $1 AND o.record = ANY($2))
+            ORDER BY d.id FOR UPDATE)
+         UPDATE debt SET mark = $3 FROM theirs WHERE debt.id = theirs.id",
+        connection,
+        records,
+        mark
+    )
+    .execute(conn)
+    .await
+    .map_err(failed)?;
+    Ok(())
+}
+
 /// Marks the debts of some records dirty, and makes those that are not there yet.
 async fn mark_dirty(
     conn: &mut PgConnection,
@@ -314,11 +336,18 @@ pub(super) async fn take_back(ledger: &PostgresLedger, batch: &TakeBack) -> Resu
         return Ok(0);
     }
     let mark = tick(&mut tx).await?;
+    let composed = batch.targets.iter().filter(|target| target.composed);
+    let composed: Vec<String> = composed.map(|target| target.connection.to_string()).collect();
     sqlx::query!(
-        "WITH theirs AS (SELECT d.id FROM debt d WHERE d.record = ANY($1) ORDER BY d.id FOR UPDATE)
+        "WITH theirs AS (SELECT d.id FROM debt d WHERE d.id IN (
+                SELECT o.id FROM debt o WHERE o.record = ANY($1) UNION
+                SELECT o.id FROM record r JOIN debt o ON o.learner = r.learner JOIN connection c ON c.id = o.connection
+                WHERE r.id = ANY($1) AND c.name = ANY($3))
+            ORDER BY d.id FOR UPDATE)
          UPDATE debt SET mark = $2 FROM theirs WHERE debt.id = theirs.id",
         &changed,
-        mark
+        mark,
+        &composed
     )
     .execute(&mut *tx)
     .await

@@ -56,6 +56,7 @@ pub(super) async fn plan(ledger: &PostgresLedger, connection: &str, at: Micros, 
     let mut numbers = content_numbers(&mut tx, plans.len() * 2).await?.into_iter();
     let mut contents = Vec::new();
     let (mut owed, mut settled, mut refused) = (Owed::default(), SettledUnsent::default(), Refused::default());
+    let mut stand = Vec::new();
     for (plan, whose) in &plans {
         let mut store = |bytes: &'_ Option<Vec<u8>>| bytes.as_ref().and_then(|_| numbers.next());
         match &plan.decision {
@@ -81,12 +82,14 @@ pub(super) async fn plan(ledger: &PostgresLedger, connection: &str, at: Micros, 
                 refused.fixers.push(fixer.name().to_owned());
                 refused.reasons.push(reason.clone());
             }
+            Decision::Stand => stand.push(plan.debt),
         }
     }
     insert_contents(&mut tx, &contents).await?;
     owe(&mut tx, at, &owed).await?;
     settle(&mut tx, at, &settled).await?;
     refuse(&mut tx, at, &refused).await?;
+    sqlx::query!("UPDATE debt SET mark = 0 WHERE id = ANY($1)", &stand).execute(&mut *tx).await.map_err(failed)?;
     enqueue(&mut tx, &debts, at, Due::WithLane).await?;
     rest(&mut tx, &debts).await?;
     drop_unused(&mut tx, &debts).await?;
@@ -297,7 +300,8 @@ pub(super) async fn raise(ledger: &PostgresLedger, at: Micros, why: &str, which:
         Raise::State { state, .. } => Some(state.name()),
     };
     let found = sqlx::query_scalar!(
-        "SELECT id FROM debt WHERE id = ANY($1) AND state <> 'sending' AND ($2::text IS NULL OR state = $2)",
+        "SELECT id FROM debt
+         WHERE id = ANY($1) AND state NOT IN ('sending', 'barred') AND ($2::text IS NULL OR state = $2)",
         &asked,
         only
     )

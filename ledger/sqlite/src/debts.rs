@@ -3,6 +3,7 @@
 use super::{SqliteLedger, claims, commit, connection_id, failed, keep, loads, plans};
 use async_trait::async_trait;
 use silta_ledger::rows::{AttemptRow, DebtRow, HoldingRow, RecordRow, row};
+use silta_ledger::stored::wanted_from_name;
 use silta_ledger::{
     Attempt, Claim, ConnectionState, Debt, DebtState, DebtTarget, Debts, DirtyItem, Figures, Holding, HoldingCursor,
     LaneId, LeaseToken, Load, LoadStatus, ManifestEntry, Micros, NewLoad, Observation, Outcome, Plan, Raise, RecordId,
@@ -69,7 +70,7 @@ impl Debts for SqliteLedger {
     async fn dirty(&self, connection: &str, limit: u32) -> Result<Vec<DirtyItem>> {
         let rows = sqlx::query!(
             r#"SELECT d.id AS "id!", d.mark AS "mark!", d.state AS "debt_state!", d.sent_digest, d.confirmed_digest,
-                d.unsure AS "unsure!", v.outcome AS "outcome!", r.id AS "record!", r.key AS "key!",
+                d.unsure AS "unsure!", d.wanted, d.wanted_digest, v.outcome AS "outcome!", r.id AS "record!", r.key AS "key!",
                 r.tenant AS "tenant!", r.learner AS "learner!", r.source AS "source!", r.kind AS "kind!",
                 r.institution AS "institution!", r.version AS "version!", r.state AS "state!", r.revision,
                 r.digest AS "digest!", c.bytes AS "bytes?"
@@ -94,6 +95,9 @@ impl Debts for SqliteLedger {
                 sent: at.opt_digest("sent_digest", found.sent_digest.as_deref())?,
                 confirmed: at.opt_digest("confirmed_digest", found.confirmed_digest.as_deref())?,
                 unsure: found.unsure,
+                planned: at
+                    .opt_named("wanted", found.wanted.as_deref(), wanted_from_name)?
+                    .zip(at.opt_digest("wanted_digest", found.wanted_digest.as_deref())?),
                 state: at.named("state", &found.debt_state, DebtState::from_name)?,
                 record: RecordRow {
                     id: found.record,

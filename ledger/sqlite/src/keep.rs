@@ -24,6 +24,9 @@ pub(super) async fn keep(ledger: &SqliteLedger, batch: &Batch) -> Result<Vec<Kep
     if !verdicts.versions.is_empty() {
         let written = numbers(verdicts.records.iter().map(|(_, standing)| standing.row));
         for target in &batch.targets {
+            if target.composed {
+                mark_learners(&mut tx, target, next.tick, &written).await?;
+            }
             mark_dirty(&mut tx, target, next.tick, batch.at, &written).await?;
         }
     }
@@ -172,6 +175,23 @@ async fn write_arrivals(conn: &mut SqliteConnection, at: Micros, arrivals: &[Jud
     Ok(())
 }
 
+/// Marks all debts dirty of the learners that some records (a JSON list of numbers) are about, or were.
+async fn mark_learners(conn: &mut SqliteConnection, target: &DebtTarget, mark: i64, records: &str) -> Result<()> {
+    let connection = connection_id(conn, &target.connection).await?;
+    sqlx::query!(
+        "UPDATE debt SET mark = ?2 WHERE connection = ?1 AND learner IN (
+            SELECT r.learner FROM record r WHERE r.id IN (SELECT value FROM json_each(?3)) UNION
+            SELECT d.learner FROM debt d WHERE d.connection = ?1 AND d.record IN (SELECT value FROM json_each(?3)))",
+        connection,
+        mark,
+        records
+    )
+    .execute(conn)
+    .await
+    .map_err(failed)?;
+    Ok(())
+}
+
 /// Marks the debts of some records (a JSON list of numbers) dirty, and makes those that are not there yet.
 async fn mark_dirty(
     conn: &mut SqliteConnection,
@@ -256,6 +276,9 @@ pub(super) async fn take_back(ledger: &SqliteLedger, batch: &TakeBack) -> Result
         .execute(&mut *tx)
         .await
         .map_err(failed)?;
+    for target in batch.targets.iter().filter(|target| target.composed) {
+        mark_learners(&mut tx, target, mark, &records).await?;
+    }
     commit(tx).await?;
     Ok(changed.len() as u64)
 }

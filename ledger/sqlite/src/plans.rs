@@ -26,7 +26,7 @@ pub(super) async fn plan(ledger: &SqliteLedger, connection: &str, at: Micros, pl
     let debts = numbers(plans.iter().map(|(plan, _)| plan.debt));
     let mut content = next(&mut tx, plans.len() * 2).await?.content;
     let mut contents = Vec::new();
-    let (mut owed, mut settled, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut owed, mut settled, mut refused, mut stand) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (plan, whose) in &plans {
         let mut store = |bytes: &'_ Option<Vec<u8>>| {
             let id = content;
@@ -51,10 +51,17 @@ pub(super) async fn plan(ledger: &SqliteLedger, connection: &str, at: Micros, pl
                 settled.push(json!([plan.debt, wanted_name(*wanted), state.name()]));
             }
             Decision::Refuse { fixer, reason } => refused.push(json!([plan.debt, fixer.name(), reason])),
+            Decision::Stand => stand.push(plan.debt),
         }
     }
     insert_contents(&mut tx, &contents).await?;
     decide(&mut tx, at, owed, settled, refused).await?;
+    if !stand.is_empty() {
+        sqlx::query!("UPDATE debt SET mark = 0 WHERE id IN (SELECT value FROM json_each(?))", numbers(stand))
+            .execute(&mut *tx)
+            .await
+            .map_err(failed)?;
+    }
     enqueue(&mut tx, &debts, at, Due::WithLane).await?;
     rest(&mut tx, &debts).await?;
     drop_unused(&mut tx, &debts).await?;
@@ -216,7 +223,7 @@ pub(super) async fn raise(ledger: &SqliteLedger, at: Micros, why: &str, which: &
     let found =
         match which {
             Raise::Debts(debts) => sqlx::query_scalar!(
-                r#"SELECT id AS "id!" FROM debt WHERE id IN (SELECT value FROM json_each(?)) AND state <> 'sending'"#,
+                r#"SELECT id AS "id!" FROM debt WHERE id IN (SELECT value FROM json_each(?)) AND state NOT IN ('sending', 'barred')"#,
                 numbers(debts.iter().copied())
             )
             .fetch_all(&mut *tx)
@@ -224,7 +231,7 @@ pub(super) async fn raise(ledger: &SqliteLedger, at: Micros, why: &str, which: &
             Raise::State { connection, state } => {
                 sqlx::query_scalar!(
                     r#"SELECT id AS "id!" FROM debt WHERE connection = (SELECT id FROM connection WHERE name = ?)
-                    AND state = ? AND state <> 'sending'"#,
+                    AND state = ? AND state NOT IN ('sending', 'barred')"#,
                     &**connection,
                     state.name()
                 )

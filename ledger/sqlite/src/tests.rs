@@ -71,7 +71,7 @@ fn batch(records: Vec<Incoming>) -> Batch {
         at: 1,
         reinstate: false,
         records,
-        targets: vec![DebtTarget { connection: "store".into(), lane: LaneBy::Learner }],
+        targets: vec![DebtTarget { connection: "store".into(), lane: LaneBy::Learner, composed: false }],
     }
 }
 

@@ -49,6 +49,69 @@ pub async fn taking_back_marks_every_connection_dirty(ledger: &dyn Ledger) {
     }
 }
 
+pub async fn a_record_marks_all_items_composed_with_it(ledger: &dyn Ledger) {
+    let composed = DebtTarget { composed: true, ..target(STORE, LaneBy::Learner) };
+    let batch = |at, records: &[Incoming]| Batch {
+        targets: vec![composed.clone(), target("other", LaneBy::Learner)],
+        ..batch(at, records)
+    };
+    let of = async |connection: &str| {
+        let mut items: Vec<RecordId> =
+            ledger.dirty(connection, 9).await.expect("dirty").iter().map(|item| item.record.id).collect();
+        items.sort_unstable();
+        items
+    };
+    let plan_both = async |at| {
+        for connection in [STORE, "other"] {
+            for item in ledger.dirty(connection, 9).await.expect("dirty") {
+                plan_for(ledger, connection, at, &item, owe(&item)).await;
+            }
+        }
+    };
+    let (one, two) = (attainment(1, 1), attainment(2, 1));
+    let stranger = of_learner(2, attainment(3, 1));
+    kept(ledger, &batch(1, &[one, two, stranger.clone()])).await;
+    plan_both(2).await;
+    kept(ledger, &batch(3, &[attainment(1, 1)])).await;
+    assert_eq!(of(STORE).await, [], "nothing changed");
+    kept(ledger, &batch(4, &[attainment(1, 2)])).await;
+    assert_eq!((of(STORE).await, of("other").await), (vec![id(1), id(2)], vec![id(1)]), "all of the learner");
+    plan_both(5).await;
+    kept(ledger, &batch(6, &[of_learner(2, attainment(1, 3))])).await;
+    assert_eq!(of(STORE).await, [id(1), id(2), id(3)], "of whom it was about and of whom it is about now");
+    plan_both(7).await;
+    kept(ledger, &batch(8, &[attainment(2, 2)])).await;
+    assert_eq!(of(STORE).await, [id(2)], "one that is about somebody else now is left alone");
+    plan_both(9).await;
+    let back = TakeBack {
+        tenant: TENANT.into(),
+        at: 10,
+        state: State::Deleted,
+        ids: vec![id(3)],
+        targets: batch(10, &[]).targets,
+    };
+    assert_eq!(ledger.take_back(&back).await.expect("taken back"), 1);
+    assert_eq!((of(STORE).await, of("other").await), (vec![id(1), id(3)], vec![id(3)]));
+}
+
+pub async fn what_was_planned_may_stand(ledger: &dyn Ledger) {
+    keep(ledger, 1, &[attainment(1, 1)]).await;
+    let item = dirty(ledger).await.remove(0);
+    assert_eq!(item.planned, None);
+    plan(ledger, 2, &item, owe(&item)).await;
+    let claimed = claim(ledger, 3).await;
+    let refused = Settlement { reason: "no such course".into(), ..settlement(&claimed.debts[0], DebtState::Refused) };
+    ledger.settle(&outcome(&claimed, 3, vec![refused])).await.expect("settled");
+    keep(ledger, 4, &[attainment(1, 2)]).await;
+    let item = dirty(ledger).await.remove(0);
+    assert_eq!(item.planned, Some((Wanted::Present, digest(1))));
+    plan(ledger, 5, &item, Decision::Stand).await;
+    assert!(dirty(ledger).await.is_empty());
+    let stands = debt(ledger, 1).await;
+    assert_eq!((stands.state, stands.generation, stands.attempts, stands.since), (DebtState::Refused, 1, 1, 2));
+    assert_eq!((stands.reason.as_str(), stands.wanted_digest), ("no such course", Some(digest(1))));
+}
+
 pub async fn a_mark_set_during_planning_survives(ledger: &dyn Ledger) {
     keep(ledger, 1, &[attainment(1, 1)]).await;
     let seen = dirty(ledger).await.remove(0);
@@ -194,6 +257,17 @@ pub async fn raised_debts_are_new_generations(ledger: &dyn Ledger) {
     raise(ledger, 4, &[unplanned.id]).await;
     let now = debt(ledger, 4).await;
     assert_eq!((now.state, now.generation), (DebtState::Unplanned, 0), "there is nothing to send before a plan");
+}
+
+pub async fn what_is_barred_is_never_raised(ledger: &dyn Ledger) {
+    settled(ledger, 1, &[attainment(1, 1)], DebtState::Barred).await;
+    let barred = debt(ledger, 1).await;
+    assert_eq!(raise(ledger, 2, &[barred.id]).await, 0);
+    let which = Raise::State { connection: STORE.into(), state: DebtState::Barred };
+    assert_eq!(ledger.raise(2, "asked for", &which).await.expect("raised"), 0);
+    nothing_due(ledger, 3).await;
+    let after = debt(ledger, 1).await;
+    assert_eq!((after.state, after.generation), (DebtState::Barred, barred.generation));
 }
 
 pub async fn raising_a_refused_plan_asks_for_a_new_plan(ledger: &dyn Ledger) {

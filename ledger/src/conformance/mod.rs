@@ -68,6 +68,8 @@ macro_rules! ledger_suite {
             // debts
             a_new_version_marks_its_items_dirty
             taking_back_marks_every_connection_dirty
+            a_record_marks_all_items_composed_with_it
+            what_was_planned_may_stand
             a_mark_set_during_planning_survives
             a_mark_is_planned_once
             a_generation_is_a_new_debt
@@ -77,6 +79,7 @@ macro_rules! ledger_suite {
             dirty_items_come_oldest_mark_first
             raised_debts_are_new_generations
             raising_a_refused_plan_asks_for_a_new_plan
+            what_is_barred_is_never_raised
             observation_proves_only_what_was_sent
             observation_settles_the_uncertain
             observation_of_absence
@@ -207,7 +210,7 @@ fn gone(n: u8, state: State) -> Incoming {
 }
 
 fn target(connection: &str, lane: LaneBy) -> DebtTarget {
-    DebtTarget { connection: connection.into(), lane }
+    DebtTarget { connection: connection.into(), lane, composed: false }
 }
 
 fn batch(at: Micros, records: &[Incoming]) -> Batch {
@@ -229,7 +232,7 @@ async fn kept(ledger: &dyn Ledger, batch: &Batch) -> Vec<(Outcome, i64)> {
 }
 
 async fn take_back(ledger: &dyn Ledger, at: Micros, ids: &[RecordId]) -> u64 {
-    let batch = TakeBack { tenant: TENANT.into(), at, state: State::Deleted, ids: ids.to_vec() };
+    let batch = TakeBack { tenant: TENANT.into(), at, state: State::Deleted, ids: ids.to_vec(), targets: Vec::new() };
     ledger.take_back(&batch).await.expect("taken back")
 }
 

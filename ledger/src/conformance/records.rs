@@ -163,13 +163,21 @@ pub async fn the_feed_is_paged_by_tenant_and_kind(ledger: &dyn Ledger) {
 
 pub async fn what_is_known_is_taken_back_once(ledger: &dyn Ledger) {
     keep(ledger, 1, &[attainment(1, 1), attainment(2, 1)]).await;
-    let elsewhere = TakeBack { tenant: "niitty".into(), at: 2, state: State::Deleted, ids: vec![id(1)] };
+    let elsewhere =
+        TakeBack { tenant: "niitty".into(), at: 2, state: State::Deleted, ids: vec![id(1)], targets: Vec::new() };
     assert_eq!(ledger.take_back(&elsewhere).await.expect("asked"), 0, "another tenant's record");
-    let standing = TakeBack { tenant: TENANT.into(), at: 2, state: State::Current, ids: vec![id(1)] };
+    let standing =
+        TakeBack { tenant: TENANT.into(), at: 2, state: State::Current, ids: vec![id(1)], targets: Vec::new() };
     assert_eq!(ledger.take_back(&standing).await.expect("asked"), 0, "no way of taking back");
     assert_eq!(take_back(ledger, 2, &[id(1), id(9), id(1)]).await, 1);
     assert_eq!(take_back(ledger, 3, &[id(1)]).await, 0);
-    let invalidated = TakeBack { tenant: TENANT.into(), at: 4, state: State::Invalidated, ids: vec![id(1), id(2)] };
+    let invalidated = TakeBack {
+        tenant: TENANT.into(),
+        at: 4,
+        state: State::Invalidated,
+        ids: vec![id(1), id(2)],
+        targets: Vec::new(),
+    };
     assert_eq!(ledger.take_back(&invalidated).await.expect("asked"), 1, "tombstones are left alone");
     assert_eq!((stored(ledger, 1).await.state, stored(ledger, 2).await.state), (State::Deleted, State::Invalidated));
     assert_eq!(outcomes(ledger, 1).await, [New, Updated]);

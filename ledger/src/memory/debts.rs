@@ -30,6 +30,14 @@ impl Rows {
         self.mark(debt);
     }
 
+    /// Marks every item of a learner dirty that a connection has.
+    pub(super) fn mark_learner(&mut self, learner: LearnerId, connection: &SmolStr) {
+        let ids = self.by_learner.get(&learner).into_iter().flatten();
+        let theirs = ids.filter(|id| self.records.get(id).is_some_and(|row| row.learner() == learner));
+        let debts: Vec<i64> = theirs.filter_map(|id| self.by_item.get(&(*id, connection.clone())).copied()).collect();
+        debts.into_iter().for_each(|debt| self.mark(debt));
+    }
+
     pub(super) fn mark(&mut self, debt: i64) {
         let mark = self.next();
         let old = self.debts.get_mut(&debt).and_then(|row| row.mark.replace(mark));
@@ -53,6 +61,7 @@ impl Rows {
             confirmed: digest(&row.confirmed),
             unsure: row.unsure,
             state: row.state,
+            planned: row.wanted.zip(digest(&row.goal)),
         })
     }
 
@@ -87,7 +96,8 @@ impl Rows {
         let mut raised = 0;
         let mut lanes = BTreeSet::new();
         for id in ids {
-            let Some(row) = self.debts.get_mut(&id).filter(|row| row.state != DebtState::Sending) else { continue };
+            let fixed = |row: &DebtRow| matches!(row.state, DebtState::Sending | DebtState::Barred);
+            let Some(row) = self.debts.get_mut(&id).filter(|row| !fixed(row)) else { continue };
             raised += 1;
             if row.goal.is_some() {
                 row.raise(at, why);
@@ -218,6 +228,7 @@ impl DebtRow {
                 self.fixer = Some(*fixer);
                 self.reason.clone_from(reason);
             }
+            Decision::Stand => {}
         }
     }
 

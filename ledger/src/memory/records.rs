@@ -110,8 +110,15 @@ impl Rows {
                 content,
                 forgotten: false,
             };
+            let before = self.records.get(&incoming.id).map(RecordRow::learner);
+            for target in batch.targets.iter().filter(|target| target.composed) {
+                before.into_iter().for_each(|learner| self.mark_learner(learner, &target.connection));
+            }
             self.write(&batch.tenant, incoming, version);
             for target in &batch.targets {
+                if target.composed {
+                    self.mark_learner(incoming.learner, &target.connection);
+                }
                 self.mark_item(incoming.id, &batch.tenant, target, batch.at);
             }
         }
@@ -183,8 +190,12 @@ impl Rows {
             digest: version.content.0,
         });
         row.versions.push(version);
+        let learner = row.learner();
         for debt in self.debts_of(id) {
             self.mark(debt);
+        }
+        for target in batch.targets.iter().filter(|target| target.composed) {
+            self.mark_learner(learner, &target.connection);
         }
         true
     }

@@ -88,6 +88,9 @@ pub struct DirtyItem {
     pub unsure: bool,
     /// The debt's state before planning.
     pub state: DebtState,
+    /// What is wanted by the plan that stands, and the digest of what must be there or vanish; `None` if nothing was
+    /// planned yet that could be sent.
+    pub planned: Option<(Wanted, Digest)>,
 }
 
 /// The plan for a dirty item.
@@ -132,6 +135,8 @@ pub enum Decision {
         /// Why, without personal data.
         reason: String,
     },
+    /// What was planned before is wanted still: only the mark goes.
+    Stand,
 }
 
 /// A claimed lane.

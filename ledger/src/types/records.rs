@@ -41,6 +41,8 @@ pub struct DebtTarget {
     pub connection: SmolStr,
     /// What its lanes are made of.
     pub lane: LaneBy,
+    /// True if its items are composed from all records of a learner: a new version of one marks them all.
+    pub composed: bool,
 }
 
 /// What the lanes of a connection are made of: within a lane debts are sent one after the other.
@@ -115,6 +117,8 @@ pub struct TakeBack {
     pub state: State,
     /// Which.
     pub ids: Vec<RecordId>,
+    /// Connections of the tenant.
+    pub targets: Vec<DebtTarget>,
 }
 
 /// A record as the ledger holds it.

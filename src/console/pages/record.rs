@@ -53,10 +53,14 @@ struct Stand {
     fixer: Maybe,
 }
 
-impl From<&DebtStep> for Stand {
-    fn from(debt: &DebtStep) -> Self {
+impl Stand {
+    fn of(debt: &DebtStep, record: RecordId) -> Self {
+        let connection = match debt.item == record {
+            true => debt.connection.to_string(),
+            false => format!("{}, in the item of record {}", debt.connection, debt.item),
+        };
         Self {
-            connection: debt.connection.to_string(),
+            connection,
             state: debt.state.into(),
             wanted: wanted(debt.wanted),
             since: when(debt.since),
@@ -248,7 +252,7 @@ pub async fn show(State(app): State<App>, seat: Seat, Path(text): Path<String>) 
         version: stored.version,
         state: stored.state.into(),
         non_disclosure: record.as_ref().is_some_and(|r| r.head.non_disclosure),
-        stands: journey.debts.iter().map(Stand::from).collect(),
+        stands: journey.debts.iter().map(|debt| Stand::of(debt, journey.id)).collect(),
         steps: timeline(&journey),
         content: body(&json),
         json,

@@ -1,7 +1,7 @@
 //! What Koski holds of what this gateway sent.
 
 use super::http::Http;
-use crate::key::SourceId;
+use crate::key::is_ours;
 use crate::read;
 use async_trait::async_trait;
 use reqwest::Method;
@@ -11,7 +11,7 @@ use silta_adapter::adapter::{DecodeContext, Decoded, Holding, Inventory, Learner
 use silta_adapter::delivery::Judgement;
 use silta_adapter::identity::Validity;
 use silta_adapter::problem::{Problem, Severity};
-use silta_adapter::record::{Body, Learner, RecordKind};
+use silta_adapter::record::{Body, Learner, Record, RecordKind};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -84,6 +84,7 @@ impl Reader {
             });
             reading.map_err(|_| self.0.judge("answer"))?;
         }
+        holding.items = items(&holding.records);
         Ok(())
     }
 
@@ -116,6 +117,17 @@ impl Reader {
     }
 }
 
+/// Every study right with the learner's record under its key.
+fn items(records: &[Record]) -> Vec<Vec<usize>> {
+    let is_learner = |record: &Record| record.head.key.kind == RecordKind::Learner;
+    let learner = |right: &Record| {
+        let of_it = |record: &Record| is_learner(record) && record.head.learner == right.head.learner;
+        records.iter().position(of_it)
+    };
+    let rights = records.iter().enumerate().filter(|(_, record)| !is_learner(record));
+    rights.map(|(at, right)| std::iter::once(at).chain(learner(right)).collect()).collect()
+}
+
 fn is_unknown(judgement: &Judgement) -> bool {
     judgement.cause.starts_with("key:notFound") || judgement.cause == "http:404"
 }
@@ -124,10 +136,6 @@ fn is_unknown(judgement: &Judgement) -> bool {
 fn ours(answer: &[u8]) -> Option<Vec<u8>> {
     let mut answer: Value = serde_json::from_slice(answer).ok()?;
     answer.get("henkilö")?.as_object()?;
-    let is_ours = |right: &Value| {
-        let id = right.pointer("/lähdejärjestelmänId/id").and_then(Value::as_str);
-        id.and_then(SourceId::parse).is_some()
-    };
     let rights = answer.get_mut("opiskeluoikeudet")?.as_array_mut()?;
     rights.retain(is_ours);
     // Without any there is nothing of ours, and the person alone is none of our records.
