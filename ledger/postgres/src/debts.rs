@@ -10,7 +10,7 @@ use silta_ledger::stored::wanted_from_name;
 use silta_ledger::{
     Attempt, Claim, ConnectionState, Debt, DebtState, DebtTarget, Debts, DirtyItem, Figures, Holding, HoldingCursor,
     LaneId, LearnerId, LeaseToken, Load, LoadStatus, ManifestEntry, Micros, NewLoad, Observation, Outcome, Plan, Raise,
-    RecordId, Result, Sealed, Settled, Shrinkage, Wanted,
+    RecordId, Rejection, Result, Sealed, Settled, Shrinkage, Wanted,
 };
 
 /// A debt as it is read.
@@ -243,6 +243,14 @@ impl Debts for PostgresLedger {
 
     async fn raise(&self, at: Micros, why: &str, which: &Raise) -> Result<u64> {
         again!(plans::raise(self, at, why, which))
+    }
+
+    async fn call_off(&self, at: Micros, debt: i64, why: &str) -> Result<bool> {
+        again!(plans::call_off(self, at, debt, why))
+    }
+
+    async fn reject(&self, at: Micros, connection: &str, until: Micros, rejected: &[Rejection]) -> Result<u64> {
+        again!(plans::reject(self, at, connection, until, rejected))
     }
 
     async fn observed(&self, at: Micros, seen: &[Observation]) -> Result<()> {

@@ -27,6 +27,10 @@ macro_rules! select_findings {
 
 pub(super) const OF: &str = select_findings!("WHERE f.item = ? ORDER BY f.id");
 
+pub(super) const IMPLIED: &str = select_findings!(
+    "WHERE c.name = ? AND f.status <> 'closed' AND f.implied_by IN (SELECT unhex(value) FROM json_each(?)) ORDER BY f.id"
+);
+
 /// What is found again keeps its age: a repair it survived makes it persistent, another difference than the accepted
 /// one opens it.
 const AGAIN: &str = " ON CONFLICT (connection, item, kind) WHERE status <> 'closed' DO UPDATE SET
@@ -215,6 +219,11 @@ impl Findings for SqliteLedger {
 
     async fn findings_of(&self, record: RecordId) -> Result<Vec<Finding>> {
         let query = sqlx::query(OF).bind(record.0.to_vec());
+        query.fetch_all(&mut *self.read().await?).await.map_err(failed)?.iter().map(finding).collect()
+    }
+
+    async fn implied(&self, connection: &str, by: &[RecordId]) -> Result<Vec<Finding>> {
+        let query = sqlx::query(IMPLIED).bind(connection).bind(keys(by));
         query.fetch_all(&mut *self.read().await?).await.map_err(failed)?.iter().map(finding).collect()
     }
 

@@ -4,8 +4,8 @@ use super::rows::{Cells, hex, insert_contents, list, numbers};
 use super::{SqliteLedger, commit, failed, next};
 use serde_json::{Value, json};
 use silta_ledger::batch::NewContent;
-use silta_ledger::stored::{digest_bytes, wanted_name};
-use silta_ledger::{Decision, LearnerId, Micros, Observation, Plan, Raise, Result};
+use silta_ledger::stored::{CALLED_OFF, digest_bytes, wanted_name};
+use silta_ledger::{Decision, LearnerId, Micros, Observation, Plan, Raise, Rejection, Result};
 use sqlx::SqliteConnection;
 use std::collections::HashMap;
 
@@ -220,6 +220,83 @@ pub(super) async fn raise(ledger: &SqliteLedger, at: Micros, why: &str, which: &
     enqueue(&mut tx, &debts, at, Due::Now).await?;
     commit(tx).await?;
     Ok(found.len() as u64)
+}
+
+/// What a debt wants is what was last accepted.
+macro_rules! accepted {
+    () => {
+        "(sent_at IS NOT NULL AND sent_digest IS iif(wanted = 'present', wanted_digest, NULL))"
+    };
+}
+
+/// What was accepted is what it was; what never was waits for an operator.
+pub(super) const CALL_OFF: &str = concat!(
+    "UPDATE debt SET since = ?2,
+        fixer = iif(",
+    accepted!(),
+    " OR (wanted = 'absent' AND sent_at IS NULL), NULL, 'operator'),
+        reason = iif(",
+    accepted!(),
+    " OR (wanted = 'absent' AND sent_at IS NULL), '', ?4),
+        state = CASE
+            WHEN ",
+    accepted!(),
+    " THEN iif(confirmed_at IS NOT NULL AND confirmed_digest IS sent_digest, 'confirmed', 'sent')
+            WHEN wanted = 'absent' AND sent_at IS NULL THEN 'settled'
+            ELSE 'refused' END
+    WHERE id = ?1 AND state = 'owed' AND attempts = 0 AND reason = ?3 AND id = (
+        SELECT d.id FROM debt d CROSS JOIN record r ON r.id = d.record WHERE d.id = ?1 AND ",
+    at_rest!(),
+    ")"
+);
+
+/// See [`silta_ledger::Debts::call_off`].
+pub(super) async fn call_off(ledger: &SqliteLedger, at: Micros, debt: i64, why: &str) -> Result<bool> {
+    let mut tx = ledger.write().await?;
+    let done = sqlx::query(CALL_OFF)
+        .bind(debt)
+        .bind(at)
+        .bind(why)
+        .bind(CALLED_OFF)
+        .execute(&mut *tx)
+        .await
+        .map_err(failed)?
+        .rows_affected();
+    rest(&mut tx, &numbers([debt])).await?;
+    commit(tx).await?;
+    Ok(done > 0)
+}
+
+/// What was last accepted is what was last seen there.
+pub(super) const REJECT: &str = "UPDATE debt SET state = 'refused', since = ?2, fixer = j.value ->> 1,
+        reason = j.value ->> 2, unsure = unsure OR confirmed_digest IS NULL,
+        sent_at = confirmed_at, sent_digest = confirmed_digest, sent_content = confirmed_content
+    FROM json_each(?1) j, record r WHERE r.key = unhex(j.value ->> 0) AND debt.record = r.id
+        AND debt.connection = (SELECT id FROM connection WHERE name = ?3)
+        AND debt.wanted = 'present' AND debt.state IN ('sent', 'confirmed', 'unverifiable')
+        AND coalesce(debt.sent_at, 0) <= ?4 AND coalesce(debt.confirmed_at, 0) <= ?4 RETURNING debt.id";
+
+/// See [`silta_ledger::Debts::reject`].
+pub(super) async fn reject(
+    ledger: &SqliteLedger,
+    at: Micros,
+    connection: &str,
+    until: Micros,
+    rejected: &[Rejection],
+) -> Result<u64> {
+    let mut tx = ledger.write().await?;
+    let row = |one: &Rejection| json!([hex(&one.item.0), one.fixer.name(), one.reason]).to_string();
+    let refused: Vec<i64> = sqlx::query_scalar(REJECT)
+        .bind(list(rejected.iter().map(row)))
+        .bind(at)
+        .bind(connection)
+        .bind(until)
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(failed)?;
+    drop_unused(&mut tx, &numbers(refused.iter().copied())).await?;
+    commit(tx).await?;
+    Ok(refused.len() as u64)
 }
 
 /// See [`silta_ledger::Debts::observed`].
