@@ -10,6 +10,7 @@ use silta_adapter::canonical::Digest;
 use silta_adapter::fidelity::Loss;
 use silta_adapter::problem::{Fixer, Problem, Severity};
 use silta_adapter::record::Record;
+use silta_adapter::validate::Conform;
 
 /// What a destination will hold of an item, and what it will not.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,14 +24,23 @@ pub struct Projection {
 /// The projection of an item through an adapter: what decoding its document gives.
 ///
 /// # Errors
-/// If the format cannot hold the item.
-pub fn project(adapter: &dyn Adapter, item: &[Record], ctx: EncodeContext<'_>) -> Result<Projection, Refusal> {
+/// If the format cannot hold the item, or its document is not as the schema has it.
+pub fn project(
+    adapter: &dyn Adapter,
+    schema: Option<&dyn Conform>,
+    item: &[Record],
+    ctx: EncodeContext<'_>,
+) -> Result<Projection, Refusal> {
     let internal =
         |what: &str| Refusal::from(Problem::new("not_projected", Severity::Error, Fixer::Configuration, what));
     let (Some(encoder), Some(decoder)) = (adapter.encoder(), adapter.decoder()) else {
         return Err(internal("the adapter cannot both write and read"));
     };
     let encoded = encoder.encode(item, ctx)?;
+    match schema.map(|schema| schema.conform(&encoded.document)) {
+        Some(faults) if !faults.is_empty() => return Err(Refusal(faults)),
+        _ => {}
+    }
     if encoded.losses.is_empty() {
         return Ok(Projection { records: None, losses: Vec::new() });
     }
@@ -107,7 +117,7 @@ pub fn decide(
         return (Decision::Refuse { fixer: Fixer::Operator, reason }, Vec::new());
     }
     let item = std::slice::from_ref(record);
-    match project(&*connection.adapter, item, gateway.encode_context(0)) {
+    match project(&*connection.adapter, connection.connected.schema.as_deref(), item, gateway.encode_context(0)) {
         Ok(projection) => (owe(&gateway.vault, record, projection, before), Vec::new()),
         Err(Refusal(problems)) => {
             let first = problems.first();

@@ -87,6 +87,7 @@ operations! {
     post "/v1/connections/{name}/baseline" => baseline::import_baseline;
     post "/v1/connections/{name}/replan" => replan::replan_connection;
     post "/v1/connections/{name}/reconcile" => steer::reconcile_connection;
+    post "/v1/connections/{name}/cancel" => steer::cancel_repairs;
     get "/v1/connections/{name}/debts" => debts::list_debts;
     get "/v1/connections/{name}/loads" => loads::list_loads_of;
     get "/v1/loads" => loads::list_loads;
@@ -97,6 +98,7 @@ operations! {
     get "/v1/findings" => findings::list_findings;
     get "/v1/findings/{id}" => findings::read_finding;
     post "/v1/findings/{id}/repair" => findings::repair_finding;
+    post "/v1/findings/{id}/cancel" => findings::cancel_repair;
     post "/v1/findings/{id}/accept" => findings::accept_finding;
     post "/v1/findings/{id}/suppress" => findings::suppress_finding;
     post "/v1/findings/{id}/reopen" => findings::reopen_finding;

@@ -8,6 +8,7 @@ pub mod compare;
 mod evidence;
 pub mod files;
 mod fingerprint;
+pub mod nested;
 mod policy;
 mod reading;
 pub mod recognition;

@@ -1,7 +1,7 @@
 //! One finding: what was accepted beside what is there, and what to do about it.
 
 use super::overview::waits;
-use super::{Answer, Nothing, id, page};
+use super::{Answer, Nothing, findings, id, page};
 use crate::access::audit;
 use crate::console::App;
 use crate::console::content::{Shown, place, shown};
@@ -12,7 +12,7 @@ use crate::console::view::{Badge, Button, When, number, span, when, words};
 use crate::exchange::journey;
 use crate::gateway::Connection;
 use crate::ledger::{Finding, FindingStatus};
-use crate::reconcile::repair::repair;
+use crate::reconcile::repair::{call_off, repair};
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Redirect;
@@ -38,6 +38,7 @@ struct Page {
     sightings: String,
     closed: When,
     implied_by: Option<String>,
+    implies: Vec<findings::Row>,
     proposal: String,
     fields: Vec<Row>,
     buttons: Vec<Button>,
@@ -74,6 +75,11 @@ async fn note(app: &App, seat: &Seat, action: &str, at: &Connection, finding: &F
 fn buttons(finding: &Finding, csrf: &str) -> Vec<Button> {
     let button = |act: &str, label| Button::new(format!("/findings/{}/{act}", finding.id), label, csrf);
     match finding.status {
+        FindingStatus::Repairing => vec![
+            button("cancel", "Cancel the repair").strong(),
+            button("accept", "Accept the difference"),
+            button("suppress", "Suppress"),
+        ],
         status if waits(status) => vec![
             button("repair", "Repair").strong(),
             button("accept", "Accept the difference"),
@@ -91,6 +97,10 @@ pub async fn show(State(app): State<App>, seat: Seat, Path(text): Path<String>) 
     let known = app.gateway.ledger.record(finding.item).await?.is_some();
     let buttons = buttons(&finding, &seat.csrf);
     let now = app.gateway.now();
+    let implies = match finding.implied_by {
+        None => app.gateway.ledger.implied(&finding.connection, &[finding.item]).await?,
+        Some(_) => Vec::new(),
+    };
     let one = journey::finding(&app.gateway, finding);
     let (key, fields, proposal, other) = match one.evidence {
         Some(e) => (Some(e.key), e.fields, e.proposal, e.other),
@@ -115,6 +125,7 @@ pub async fn show(State(app): State<App>, seat: Seat, Path(text): Path<String>) 
         sightings: number(one.sightings),
         closed: when(one.closed),
         implied_by: one.implied_by.map(|id| id.to_string()),
+        implies: implies.iter().map(|implied| findings::Row::from(implied, now)).collect(),
         proposal,
         fields: fields.iter().map(Row::from).collect(),
         buttons,
@@ -136,6 +147,14 @@ pub async fn act(
             let said = "Sending again cannot mend this finding; accept it, or mend it at its source.";
             ("repair_finding", if raised { "The repair was raised as a debt." } else { said })
         }
+        ("cancel", FindingStatus::Repairing) => {
+            if !call_off(&app.gateway, &connection, &finding).await? {
+                let said = "Too late: the repair was sent, or is being sent, or what it sends is owed for another reason.";
+                app.sessions.say(&seat.key, said);
+                return Ok(Redirect::to(&format!("/findings/{}", finding.id)));
+            }
+            ("cancel_repair", "The repair was called off. The finding waits for you.")
+        }
         ("accept", status) if waits(status) => {
             rule(FindingStatus::Accepted).await?;
             ("accept_finding", "The difference is accepted. It opens again if the content there changes.")
@@ -148,7 +167,7 @@ pub async fn act(
             rule(FindingStatus::Open).await?;
             ("reopen_finding", "The finding is open again.")
         }
-        ("repair" | "accept" | "suppress" | "reopen", _) => {
+        ("repair" | "cancel" | "accept" | "suppress" | "reopen", _) => {
             app.sessions.say(&seat.key, "The finding is not in that state any more; nothing was changed.");
             return Ok(Redirect::to(&format!("/findings/{}", finding.id)));
         }

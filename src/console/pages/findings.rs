@@ -8,6 +8,7 @@ use crate::console::layout::Frame;
 use crate::console::session::Seat;
 use crate::console::view::{Badge, When, number, span, when, words};
 use crate::ledger::{Finding, Micros};
+use crate::reconcile::nested::{Nested, nest};
 use askama::Template;
 use axum::extract::{Query, State};
 
@@ -37,31 +38,40 @@ pub struct Row {
     opened: When,
     age: String,
     sightings: String,
-    implied: bool,
+    /// What follows from it.
+    implies: Vec<Row>,
 }
 
 impl Row {
-    fn from(finding: &Finding, now: Micros) -> Self {
+    /// The row of a finding, without what follows from it.
+    pub fn from(finding: &Finding, now: Micros) -> Self {
         Self {
             id: finding.id,
-            item: finding.item.to_string()[..8].to_owned(),
+            item: finding.item.to_string().chars().take(8).collect(),
             kind: words(finding.kind.name()),
             status: finding.status.into(),
             opened: when(finding.opened),
             age: span(now - finding.opened),
             sightings: number(finding.sightings),
-            implied: finding.implied_by.is_some(),
+            implies: Vec::new(),
         }
+    }
+
+    fn nested(nested: &Nested, now: Micros) -> Self {
+        let implies = nested.implies.iter().map(|implied| Self::from(implied, now)).collect();
+        Self { implies, ..Self::from(&nested.finding, now) }
     }
 }
 
 async fn section(app: &App, connection: &str, after: i64) -> Result<Section, Trouble> {
     let findings = app.gateway.ledger.findings(Some(connection), false, after, ROWS).await?;
     let last = findings.last().filter(|_| findings.len() == ROWS as usize);
+    let more = last.map(|f| format!("/findings?connection={connection}&after={}", f.id));
+    let nested = nest(&*app.gateway.ledger, findings).await?;
     Ok(Section {
         connection: connection.to_owned(),
-        more: last.map(|f| format!("/findings?connection={connection}&after={}", f.id)),
-        rows: findings.iter().map(|f| Row::from(f, app.gateway.now())).collect(),
+        more,
+        rows: nested.iter().map(|one| Row::nested(one, app.gateway.now())).collect(),
     })
 }
 
@@ -76,7 +86,7 @@ pub async fn show(State(app): State<App>, seat: Seat, Query(walk): Query<Walk>) 
     for connection in &connections {
         if walk.connection.is_empty() || walk.connection == connection.config.name {
             let section = section(&app, &connection.config.name, after).await?;
-            sections.extend(Some(section).filter(|s| !s.rows.is_empty()));
+            sections.extend(Some(section).filter(|s| !s.rows.is_empty() || s.more.is_some()));
         }
     }
     page(&Page {
