@@ -3,6 +3,8 @@
 use crate::access::Denied;
 use crate::exchange::ExchangeError;
 use crate::intake::NotTaken;
+use crate::reconcile::source::SourceError;
+use crate::sync::SyncError;
 use crate::ledger::LedgerError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -132,6 +134,16 @@ impl From<LedgerError> for ApiError {
 impl From<crate::delivery::DeliveryError> for ApiError {
     fn from(e: crate::delivery::DeliveryError) -> Self {
         Self::internal(&e)
+    }
+}
+
+impl From<SourceError> for ApiError {
+    fn from(e: SourceError) -> Self {
+        match e {
+            SourceError::Content(e) => e.into(),
+            SourceError::Sync(SyncError::NotTaken(e)) => e.into(),
+            other => Self::internal(&other),
+        }
     }
 }
 

@@ -8,10 +8,11 @@ use super::openapi::described;
 use super::reach;
 use crate::access::{self, Actor, Right};
 use crate::exchange::journey::{FindingStep, finding};
-use crate::gateway::Gateway;
+use crate::gateway::{Connection, Gateway};
 use crate::ledger::{Finding, FindingStatus};
 use crate::reconcile::nested::{Nested, nest};
 use crate::reconcile::repair::{call_off, repair};
+use crate::reconcile::source::Source;
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -80,9 +81,11 @@ pub async fn list_findings(
 }
 
 async fn note(gateway: &Gateway, actor: &Actor, action: &str, finding: &Finding) -> Result<(), ApiError> {
-    let tenant = gateway.connection(&finding.connection).map_or("", |c| c.config.tenant.as_str());
+    let source = Source::from_name(&finding.connection).map(|source| source.tenant);
+    let tenant = source.or_else(|| Some(gateway.connection(&finding.connection)?.config.tenant.clone()));
+    let tenant = tenant.unwrap_or_default();
     let detail = format!("finding {}", finding.id);
-    Ok(access::audit(gateway, actor.name(), action, tenant, &finding.item.to_string(), &detail).await?)
+    Ok(access::audit(gateway, actor.name(), action, &tenant, &finding.item.to_string(), &detail).await?)
 }
 
 async fn shown(gateway: &Gateway, actor: &Actor, id: i64) -> Result<Json<FindingStep>, ApiError> {
@@ -109,6 +112,15 @@ pub async fn read_finding(
     Ok(Json(NestedFinding { finding: finding(&gateway, found), implies }))
 }
 
+/// The connection of a finding that is about a destination.
+fn destination<'a>(gateway: &'a Gateway, finding: &Finding) -> Result<&'a Connection, ApiError> {
+    match (gateway.connection(&finding.connection), Source::from_name(&finding.connection)) {
+        (Some(connection), _) => Ok(connection),
+        (None, Some(_)) => Err(ApiError::conflict("the gateway sends nothing there: it is mended at its source")),
+        (None, None) => Err(ApiError::conflict("the connection is not configured any more")),
+    }
+}
+
 /// Repair a finding.
 ///
 /// What should be there is owed again.
@@ -123,9 +135,7 @@ pub async fn repair_finding(
     UrlPath(id): UrlPath<i64>,
 ) -> Result<Json<FindingStep>, ApiError> {
     let found = reach::finding(&gateway, &actor, id).await?;
-    let connection = gateway
-        .connection(&found.connection)
-        .ok_or_else(|| ApiError::conflict("the connection is not configured any more"))?;
+    let connection = destination(&gateway, &found)?;
     if !repair(&gateway, connection, &found).await? {
         return Err(ApiError::conflict("sending again cannot mend this finding"));
     }
@@ -150,9 +160,7 @@ pub async fn cancel_repair(
     if found.status != FindingStatus::Repairing {
         return Err(ApiError::conflict("the finding is not being repaired"));
     }
-    let connection = gateway
-        .connection(&found.connection)
-        .ok_or_else(|| ApiError::conflict("the connection is not configured any more"))?;
+    let connection = destination(&gateway, &found)?;
     if !call_off(&gateway, connection, &found).await? {
         return Err(ApiError::conflict(TOO_LATE));
     }

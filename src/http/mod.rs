@@ -29,6 +29,7 @@ pub mod reconciliations;
 pub mod record;
 pub mod replan;
 pub mod route;
+pub mod sources;
 pub mod steer;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -74,6 +75,7 @@ operations! {
     post "/v1/tenants/{tenant}/records/find" => find::find_records;
     post "/v1/tenants/{tenant}/records/{id}/withdraw" => withdraw::withdraw_record;
     post "/v1/tenants/{tenant}/withdrawals" => withdraw::withdraw_key;
+    post "/v1/tenants/{tenant}/sources/{source}/reconcile" => sources::reconcile_source;
     get "/v1/tenants/{tenant}/problems" => problems::list_problems;
     get "/v1/records/{id}" => record::read_record;
     get "/v1/records/{id}/journey" => journey::read_journey;
@@ -152,6 +154,7 @@ mod tests {
             .replace("/findings/{id}", "/findings/1")
             .replace("{id}", &"0".repeat(32))
             .replace("{name}", "store")
+            .replace("{source}", "default")
     }
 
     #[tokio::test]
@@ -233,6 +236,7 @@ mod tests {
                 _ => Value::Null,
             };
             let address = path.replace("{tenant}", OURS).replace("{name}", "store");
+            let address = address.replace("{source}", "default");
             let address = address.replace("/loads/{id}", &format!("/loads/{load}"));
             let address = address.replace("/findings/{id}", &format!("/findings/{finding}")).replace("{id}", &ids[1]);
             let request = Request::builder().method(method.to_uppercase().as_str()).uri(&address);

@@ -14,3 +14,4 @@ mod reading;
 pub mod recognition;
 pub mod repair;
 pub mod run;
+pub mod source;

@@ -19,7 +19,7 @@ use silta_adapter::record::{Body, Record, RecordKind};
 use std::collections::HashSet;
 
 /// Findings that one run may come to. A store that differs in more is not what it was taken for.
-const MOST_FINDINGS: usize = 50_000;
+pub(super) const MOST_FINDINGS: usize = 50_000;
 
 /// What a run came to about one learner.
 pub(super) struct Look {

@@ -187,7 +187,7 @@ async fn a_load_made_only_to_remove_a_stranger_is_called_off_with_the_last_that_
     for stranger in &mut strangers {
         stranger.head.key.id = format!("theirs-{}", stranger.head.key.id).into();
         if let Some(Body::Attainment(body)) = &mut stranger.body {
-            body.title.0[0].value = stranger.head.key.id.clone();
+            body.title.0[0].value = stranger.head.key.id.to_string();
         }
     }
     world.held.lock().expect("a lock").extend(strangers);

@@ -2,8 +2,8 @@
 //!
 //! The schema's files belong to their keeper and change about monthly, so none comes with this program.
 
-use quick_xml::Reader;
 use quick_xml::events::Event;
+use quick_xml::{Reader, XmlVersion};
 use silta_adapter::SmolStr;
 use silta_adapter::adapter::BadSettings;
 use silta_adapter::problem::{Fixer, Problem, Severity};
@@ -44,7 +44,7 @@ impl Xsd {
         let validator = XsdValidator::from_schema_with_base_path(&document, Some(&main)).map_err(no_schema)?;
         let mut hash = blake3::Hasher::new();
         files.values().for_each(|text| _ = hash.update(text.as_bytes()));
-        let names = files.values().flat_map(|text| attributes(text, b"name")).collect();
+        let names = files.values().flat_map(|text| attributes(text, "name")).collect();
         let schema = Self { validator, names, version: hash.finalize().to_hex()[..16].into() };
         // Whatever is wrong with an empty document, it must be known.
         let empty = format!("<{} xmlns=\"{}\"/>", crate::names::ALL_DATA, crate::names::NAMESPACE);
@@ -123,7 +123,7 @@ fn files(main: &Path) -> Result<BTreeMap<PathBuf, String>, BadSettings> {
         let text = String::from_utf8(bytes).map_err(|_| bad(&path, "is not UTF-8"))?;
         let text = text.trim_start_matches('\u{feff}').to_owned();
         let beside = path.parent().unwrap_or(Path::new(""));
-        open.extend(attributes(&text, b"schemaLocation").map(|location| beside.join(location)));
+        open.extend(attributes(&text, "schemaLocation").map(|location| beside.join(location)));
         files.insert(path, text);
         if files.len() > FILES {
             return Err(bad(main, "includes too many files"));
@@ -133,13 +133,13 @@ fn files(main: &Path) -> Result<BTreeMap<PathBuf, String>, BadSettings> {
 }
 
 /// The values of all attributes of a name, in the elements of a document.
-fn attributes<'a>(text: &'a str, name: &'a [u8]) -> impl Iterator<Item = String> + 'a {
+fn attributes<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = String> + 'a {
     let mut reader = Reader::from_str(text);
     std::iter::from_fn(move || match reader.read_event() {
         Ok(Event::Eof) | Err(_) => None,
         Ok(Event::Start(element) | Event::Empty(element)) => {
-            let value = element.try_get_attribute(std::str::from_utf8(name).ok()?).ok().flatten();
-            Some(value.and_then(|attribute| Some(attribute.unescape_value().ok()?.into_owned())))
+            let attribute = element.attributes().flatten().find(|attribute| attribute.key.as_ref() == name);
+            Some(attribute.and_then(|it| Some(it.normalized_value(XmlVersion::Explicit1_0).ok()?.into_owned())))
         }
         Ok(_) => Some(None),
     })
