@@ -157,3 +157,130 @@ fn hard_cases_are_named() {
     assert_eq!(codes("260308-361W.xml"), [""; 0], "the same learner in two blocks, saying the same, is no problem");
     assert!(codes("251029-7230.xml").iter().all(|code| code == "missing_element"), "credit weeks alone");
 }
+
+/// Another document from a document, by a rule of that number. `None` if there is nothing of it to change.
+fn mutated(root: &Element, rule: usize) -> Option<Element> {
+    let mut root = root.clone();
+    let mut left = rule / RULES;
+    let done = change(&mut root, &mut left, rule % RULES);
+    done.then_some(root)
+}
+
+const RULES: usize = 8;
+
+/// Changes the element at a place of a walk; true once something was.
+fn change(element: &mut Element, left: &mut usize, rule: usize) -> bool {
+    if *left == 0 {
+        return match rule {
+            0 if !element.children.is_empty() => {
+                element.children.remove(0);
+                true
+            }
+            1 if !element.children.is_empty() => {
+                let last = element.children[element.children.len() - 1].clone();
+                element.children.push(last);
+                true
+            }
+            2 if element.children.len() > 1 => {
+                element.children.swap(0, 1);
+                element.children[0] != element.children[1]
+            }
+            3 if !element.text.trim().is_empty() => {
+                element.text = "ei mikään".into();
+                true
+            }
+            4 if !element.text.trim().is_empty() => {
+                element.text = String::new();
+                true
+            }
+            5 if !element.text.trim().is_empty() => {
+                element.text = format!("9{}", element.text.trim());
+                true
+            }
+            6 if !element.attributes.is_empty() => {
+                element.attributes.remove(0);
+                true
+            }
+            7 => {
+                element.attributes.push(("outo".into(), "x".into()));
+                true
+            }
+            _ => false,
+        };
+    }
+    *left -= 1;
+    element.children.iter_mut().any(|child| change_below(child, left, rule))
+}
+
+fn change_below(child: &mut Element, left: &mut usize, rule: usize) -> bool {
+    if *left == usize::MAX {
+        return false;
+    }
+    let done = change(child, left, rule);
+    if !done && *left == 0 {
+        // The place was reached and there was nothing to change.
+        *left = usize::MAX;
+    }
+    done
+}
+
+#[test]
+fn the_schema_checked_before_a_load_agrees_with_the_reference_validator() {
+    let (Some(cases), Some(schemas)) = (shared_dir("cases/virta"), shared_dir("schemas/virta/csc_current")) else {
+        return;
+    };
+    let settings = serde_json::json!({"directory": "/tmp", "schema": schemas});
+    let schema = silta_virta::settings::connect(&settings, std::sync::Arc::new(Virta)).unwrap().schema.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut documents: Vec<(String, String)> = Vec::new();
+    for file in files(&cases, ".xml") {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let Ok(tree) = Element::read(&std::fs::read_to_string(&file).unwrap()) else { continue };
+        let Some(data) = payload(&tree) else { continue };
+        documents.push((name.clone(), data.write(NAMESPACE)));
+        // The same few of many, whatever order they are in.
+        for rule in (0..40 * RULES).filter(|rule| (rule * 7 + name.len()) % 5 == 0) {
+            if let Some(mutant) = mutated(&data, rule) {
+                documents.push((format!("{name} {rule}"), mutant.write(NAMESPACE)));
+            }
+        }
+    }
+    let mut paths = Vec::new();
+    for (at, (_, document)) in documents.iter().enumerate() {
+        let path = dir.path().join(format!("{at}.xml"));
+        std::fs::write(&path, document).unwrap();
+        paths.push(path);
+    }
+    let mut valid = vec![false; documents.len()];
+    for chunk in paths.chunks(500) {
+        let checked = Command::new("xmllint")
+            .args(["--noout", "--schema"])
+            .arg(schemas.join("Virta.xsd"))
+            .args(chunk)
+            .output()
+            .unwrap();
+        for line in String::from_utf8_lossy(&checked.stderr).lines().filter_map(|line| line.strip_suffix(" validates")) {
+            let at: usize = Path::new(line).file_stem().unwrap().to_string_lossy().parse().unwrap();
+            valid[at] = true;
+        }
+    }
+    let started = std::time::Instant::now();
+    let ours: Vec<Vec<Problem>> = documents.iter().map(|(_, text)| schema.conform(text.as_bytes())).collect();
+    let each = started.elapsed() / u32::try_from(documents.len()).unwrap();
+    let differ: Vec<_> = documents
+        .iter()
+        .zip(&ours)
+        .zip(&valid)
+        .filter(|((_, ours), valid)| ours.is_empty() != **valid)
+        .map(|(((name, _), ours), valid)| format!("{name}: valid {valid}, {ours:?}"))
+        .collect();
+    let bytes: usize = documents.iter().map(|(_, text)| text.len()).sum();
+    let broken = valid.iter().filter(|valid| !**valid).count();
+    eprintln!(
+        "{} documents, {broken} of them not valid; {each:?} each of {} bytes on average",
+        documents.len(),
+        bytes / documents.len()
+    );
+    assert!(broken > 500 && documents.len() - broken > 100, "{broken} of {}", documents.len());
+    assert!(differ.is_empty(), "{} differ: {:#?}", differ.len(), &differ[..differ.len().min(20)]);
+}

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod auth;
 pub mod baseline;
 pub mod connections;
+pub mod credits;
 pub mod debts;
 pub mod docs;
 pub mod erase;
@@ -108,6 +109,7 @@ operations! {
     post "/v1/tokens" => tokens::create_token;
     delete "/v1/tokens/{name}" => tokens::revoke_token;
     get "/v1/audit" => audit::list_audit;
+    post "/v1/learners/credits" => credits::count_credits;
     post "/v1/learners/erase" => erase::erase_learner;
 }
 
@@ -232,7 +234,7 @@ mod tests {
                 Some("retry") => json!({"state": "sent"}),
                 Some("route") => json!({"id": ids[1]}),
                 Some("tokens") => json!({"name": "x", "role": "reader", "tenant": OURS}),
-                Some("erase") => json!({"tenant": OURS, "learner": "p1"}),
+                Some("erase" | "credits") => json!({"tenant": OURS, "learner": "p1"}),
                 _ => Value::Null,
             };
             let address = path.replace("{tenant}", OURS).replace("{name}", "store");

@@ -195,12 +195,12 @@ mod tests {
         let cut = world.push(&token, &format!("{OURS}/sources/default/reconcile"), &cut).await.expect(200).json();
         assert!(failure(cut).contains("not read to its end"));
         let mut many = all.clone();
-        for n in 0..600 {
+        for n in 0..300 {
             let mut one = attainment(&format!("b{n}"), "5");
             one["body"]["title"] = json!([{"lang": "fi", "value": format!("Muu {n}")}]);
             many.push(one);
         }
-        assert!(failure(reconciled(&world, &token, "", &many).await).contains("660 records where 60 should be"));
+        assert!(failure(reconciled(&world, &token, "", &many).await).contains("360 records where 60 should be"));
         let believed = reconciled(&world, &token, "?plausible_share=0", &all[..20]).await;
         assert_eq!(believed["summary"]["findings"], json!({"unexpected": 40}));
         let runs = world.gateway.ledger.reconciliations(Some("10122/default"), 9).await.expect("runs");

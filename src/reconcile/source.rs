@@ -11,7 +11,7 @@ use super::reading::MOST_FINDINGS;
 use crate::config::Ruling;
 use crate::exchange::{ExchangeError, document};
 use crate::gateway::{Connection, Gateway};
-use crate::ledger::{FindingKind, LearnerId, LedgerError, Micros, NewFinding, RecordId, Summary};
+use crate::ledger::{self, FindingKind, LearnerId, LedgerError, Micros, NewFinding, RecordId, Summary};
 use crate::sync::{self, SyncError};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -87,6 +87,9 @@ pub struct Outcome {
     pub summary: Summary,
     /// Every finding, with its evidence.
     pub findings: Vec<SourceFinding>,
+    /// Kinds of which it is known what should not be there.
+    #[serde(skip)]
+    complete: BTreeSet<RecordKind>,
 }
 
 /// A difference between a source and the ledger.
@@ -236,7 +239,7 @@ fn doubted<T>(read: Result<T, NotKept>) -> std::io::Result<Result<T, Doubt>> {
 }
 
 fn doubtful(doubt: Doubt) -> Outcome {
-    Outcome { summary: Summary { failure: Some(doubt), ..Summary::default() }, findings: Vec::new() }
+    Outcome { summary: Summary { failure: Some(doubt), ..Summary::default() }, ..Outcome::default() }
 }
 
 /// What the ledger holds of a source.
@@ -285,7 +288,11 @@ async fn against(
             None => *summary.findings.entry(one.kind.name().into()).or_default() += 1,
         }
     }
-    Ok(Outcome { summary, findings: found })
+    let complete = match &scope.complete {
+        Some(kinds) => kinds.iter().copied().collect(),
+        None => said.kinds.keys().copied().collect(),
+    };
+    Ok(Outcome { summary, findings: found, complete })
 }
 
 /// Reads what the ledger holds of a source, learner by learner.
@@ -444,25 +451,30 @@ async fn keep(
     if dry_run {
         return Ok(outcome);
     }
-    let (ledger, name) = (&gateway.ledger, source.name());
-    let run = ledger.open_reconciliation(&name, started).await?;
+    let (store, name) = (&gateway.ledger, source.name());
+    let run = store.open_reconciliation(&name, started).await?;
     if outcome.summary.failure.is_none() {
         let mut looked_at = BTreeSet::new();
         let mut after = 0;
         loop {
-            let page = ledger.findings(Some(&name), false, after, 1000).await?;
+            let page = store.findings(Some(&name), false, after, 1000).await?;
             let Some(last) = page.last() else { break };
             after = last.id;
-            looked_at.extend(page.iter().map(|f| f.item));
+            // Whether something should not be there was looked at only for kinds the source said everything of.
+            let known = |f: &&ledger::Finding| {
+                let kind = gateway.vault.open_json(&f.evidence).map(|e: Evidence| e.key.kind);
+                f.kind != FindingKind::Unexpected || kind.map_or(true, |kind| outcome.complete.contains(&kind))
+            };
+            looked_at.extend(page.iter().filter(known).map(|f| f.item));
         }
         let looked_at: Vec<RecordId> = looked_at.into_iter().collect();
         let mut found = Vec::with_capacity(outcome.findings.len());
         for one in &outcome.findings {
             found.push(new_finding(gateway, one).await?);
         }
-        ledger.found(run, gateway.now(), &looked_at, &found).await?;
+        store.found(run, gateway.now(), &looked_at, &found).await?;
     }
-    ledger.close_reconciliation(run, gateway.now(), &outcome.summary).await?;
+    store.close_reconciliation(run, gateway.now(), &outcome.summary).await?;
     Ok(outcome)
 }
 
