@@ -225,6 +225,7 @@ fn change_below(child: &mut Element, left: &mut usize, rule: usize) -> bool {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how long it took is told, and nothing depends on it")]
 fn the_schema_checked_before_a_load_agrees_with_the_reference_validator() {
     let (Some(cases), Some(schemas)) = (shared_dir("cases/virta"), shared_dir("schemas/virta/csc_current")) else {
         return;

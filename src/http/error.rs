@@ -140,7 +140,6 @@ impl From<crate::delivery::DeliveryError> for ApiError {
 impl From<SourceError> for ApiError {
     fn from(e: SourceError) -> Self {
         match e {
-            SourceError::Content(e) => e.into(),
             SourceError::Sync(SyncError::NotTaken(e)) => e.into(),
             other => Self::internal(&other),
         }

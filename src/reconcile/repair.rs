@@ -6,7 +6,7 @@ use crate::config::RepairPolicy;
 use crate::config::Ruling;
 use crate::delivery::DeliveryError;
 use crate::gateway::{Connection, Gateway};
-use crate::ledger::{DebtState, Finding, FindingKind, FindingStatus, Raise};
+use crate::ledger::{DebtState, Finding, FindingKind, FindingStatus, Raise, Wanted};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ pub async fn raise(gateway: &Gateway, connection: &Connection) -> Result<i64, De
         let Some(last) = page.last() else { return Ok(raised) };
         after = last.id;
         for finding in page.iter().filter(|f| f.status == FindingStatus::Open && repairable(f.kind)) {
-            if ruling(gateway, connection, finding) != Ruling::Repair {
+            if ruling(gateway, connection, finding) != Ruling::Repair || is_there_though_refused(gateway, finding).await? {
                 continue;
             }
             if raised as u64 >= connection.config.max_repairs {
@@ -43,6 +43,13 @@ fn ruling(gateway: &Gateway, connection: &Connection, finding: &Finding) -> Ruli
         Ok(evidence) => evidence.ruling.unwrap_or(by_default),
         Err(_) => Ruling::Hold,
     }
+}
+
+/// True for what a destination is said not to take and holds all the same: no load by itself removes it.
+async fn is_there_though_refused(gateway: &Gateway, finding: &Finding) -> Result<bool, DeliveryError> {
+    let (FindingKind::Unexpected, Some(id)) = (finding.kind, finding.debt) else { return Ok(false) };
+    let debt = gateway.ledger.debt(id).await?;
+    Ok(debt.is_some_and(|debt| debt.state == DebtState::Refused && debt.wanted == Wanted::Present))
 }
 
 /// True for findings that sending again can mend.

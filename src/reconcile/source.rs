@@ -9,16 +9,16 @@ use super::evidence::Sizes;
 use super::files::{Field, Finding, Keeping, Kept, NotKept, compare};
 use super::reading::MOST_FINDINGS;
 use crate::config::Ruling;
-use crate::exchange::{ExchangeError, document};
 use crate::gateway::{Connection, Gateway};
 use crate::ledger::{self, FindingKind, LearnerId, LedgerError, Micros, NewFinding, RecordId, Summary};
 use crate::sync::{self, SyncError};
+use crate::vault::VaultError;
 use schemars::JsonSchema;
 use serde::Serialize;
 use silta_adapter::adapter::{Adapter, DecodeContext, Limits};
 use silta_adapter::canonical::Difference;
 use silta_adapter::problem::Severity;
-use silta_adapter::record::{LearnerKey, RecordKey, RecordKind};
+use silta_adapter::record::{LearnerKey, Record, RecordKey, RecordKind};
 use smol_str::{SmolStr, format_smolstr};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
@@ -119,7 +119,7 @@ pub enum SourceError {
     Ledger(#[from] LedgerError),
     /// A content cannot be opened.
     #[error(transparent)]
-    Content(#[from] ExchangeError),
+    Content(#[from] VaultError),
     /// The feed could not be brought up to date.
     #[error(transparent)]
     Sync(#[from] SyncError),
@@ -312,8 +312,8 @@ async fn hold(gateway: &Arc<Gateway>, source: &Source) -> Result<Held, SourceErr
         let (gateway, mut own) = (gateway.clone(), keeping);
         keeping = blocking(move || {
             for stored in &stored {
-                if let Some(record) = document::open(&gateway, stored)? {
-                    own.keep(&record)?;
+                if let Some(content) = &stored.content {
+                    own.keep(&gateway.vault.open_json::<Record>(content)?)?;
                 }
             }
             Ok::<_, SourceError>(own)
