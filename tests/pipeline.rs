@@ -494,7 +494,11 @@ async fn an_error_in_a_report_is_a_verdict_until_the_content_changes() {
     world.clock.advance(120 * SECOND);
     report(&world, "two.csv", HEADING);
     let cursor = take(cursor).await;
-    assert_eq!(world.problems("virta:reports").await, ["foreign_row A"], "silence about what was not sent cures nothing");
+    assert_eq!(
+        world.problems("virta:reports").await,
+        ["foreign_row A"],
+        "silence about what was not sent cures nothing"
+    );
     let summary = world.reconcile().await;
     assert_eq!((summary.findings.len(), summary.repairs), (0, 0), "{summary:?}");
 
@@ -515,7 +519,8 @@ async fn a_row_that_the_official_schema_does_not_take_is_refused_alone() {
     let Some(schema) = contract_tests::shared_dir("schemas/virta/csc_current") else { return };
     let world = World::configured(&format!("schema = '{}'\n", schema.display())).await;
     // A code that no code list has.
-    let odd = course("L1", "A", "3").replace("\"virta:organisaatio\",\"value\":\"02469\"", "\"virta:organisaatio\",\"value\":\"99999\"");
+    let odd = course("L1", "A", "3")
+        .replace("\"virta:organisaatio\",\"value\":\"02469\"", "\"virta:organisaatio\",\"value\":\"99999\"");
     let odd = odd.replace("\"institution\":\"02469\"", "\"institution\":\"99999\"");
     world.push(&(learner("L1") + &odd + &course("L1", "B", "4"))).await;
     world.load().await;

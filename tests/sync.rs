@@ -8,17 +8,17 @@ use silta::delivery::load::{Ruling, rule};
 use silta::delivery::{load, plan};
 use silta::env::{ManualClock, Rng};
 use silta::gateway::{Connection, Gateway, Parts};
-use silta::ledger::memory::MemoryLedger;
 use silta::intake::{self, Submission};
 use silta::ledger::TakeBack;
+use silta::ledger::memory::MemoryLedger;
 use silta::reconcile;
 use silta::reconcile::source::{self, Scope};
 use silta::registry;
 use silta::sync::{self, Pulled};
 use silta::vault::Vault;
+use silta_adapter::record::{RecordKind, State};
 use silta_sisu::sandbox::{Sandbox as Sisu, SandboxOptions as SisuOptions};
 use silta_virta::sandbox::{PATH, Sandbox as Virta, SandboxOptions as VirtaOptions};
-use silta_adapter::record::{RecordKind, State};
 use std::io::Write;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -238,7 +238,8 @@ async fn a_feed_is_compared_with_the_ledger_from_its_beginning() {
     let stray = json!({"kind": "attainment", "institution": TENANT, "id": "stray", "learner": "hy-hlo-1",
         "body": {"title": [{"lang": "en", "value": "Stray"}], "completed_on": "2026-05-12"}});
     let ids = world.gateway.ledger.current_ids(TENANT, "sisu", &[RecordKind::Attainment], None, 9).await.expect("ids");
-    let taken = TakeBack { tenant: TENANT.into(), at: world.gateway.now(), state: State::Deleted, ids: ids[..1].into() };
+    let taken =
+        TakeBack { tenant: TENANT.into(), at: world.gateway.now(), state: State::Deleted, ids: ids[..1].into() };
     assert_eq!(world.gateway.ledger.take_back(&taken).await.expect("taken back"), 1);
     let mut spool = tempfile::NamedTempFile::new().expect("a spool");
     writeln!(spool, "{stray}").expect("written");

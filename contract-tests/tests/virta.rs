@@ -158,70 +158,39 @@ fn hard_cases_are_named() {
     assert!(codes("251029-7230.xml").iter().all(|code| code == "missing_element"), "credit weeks alone");
 }
 
+const RULES: usize = 8;
+
 /// Another document from a document, by a rule of that number. `None` if there is nothing of it to change.
 fn mutated(root: &Element, rule: usize) -> Option<Element> {
     let mut root = root.clone();
-    let mut left = rule / RULES;
-    let done = change(&mut root, &mut left, rule % RULES);
+    let done = change_at(&mut root, &mut (rule / RULES), rule % RULES)?;
     done.then_some(root)
 }
 
-const RULES: usize = 8;
-
-/// Changes the element at a place of a walk; true once something was.
-fn change(element: &mut Element, left: &mut usize, rule: usize) -> bool {
+/// Changes the element at a place of a walk; whether there was anything to change. `None` if the walk ends before it.
+fn change_at(element: &mut Element, left: &mut usize, rule: usize) -> Option<bool> {
     if *left == 0 {
-        return match rule {
-            0 if !element.children.is_empty() => {
-                element.children.remove(0);
-                true
-            }
-            1 if !element.children.is_empty() => {
-                let last = element.children[element.children.len() - 1].clone();
-                element.children.push(last);
-                true
-            }
-            2 if element.children.len() > 1 => {
-                element.children.swap(0, 1);
-                element.children[0] != element.children[1]
-            }
-            3 if !element.text.trim().is_empty() => {
-                element.text = "ei mikään".into();
-                true
-            }
-            4 if !element.text.trim().is_empty() => {
-                element.text = String::new();
-                true
-            }
-            5 if !element.text.trim().is_empty() => {
-                element.text = format!("9{}", element.text.trim());
-                true
-            }
-            6 if !element.attributes.is_empty() => {
-                element.attributes.remove(0);
-                true
-            }
-            7 => {
-                element.attributes.push(("outo".into(), "x".into()));
-                true
-            }
-            _ => false,
-        };
+        return Some(change(element, rule));
     }
     *left -= 1;
-    element.children.iter_mut().any(|child| change_below(child, left, rule))
+    element.children.iter_mut().find_map(|child| change_at(child, left, rule))
 }
 
-fn change_below(child: &mut Element, left: &mut usize, rule: usize) -> bool {
-    if *left == usize::MAX {
-        return false;
+fn change(element: &mut Element, rule: usize) -> bool {
+    let Element { attributes, text, children, .. } = element;
+    let has_text = !text.trim().is_empty();
+    match rule {
+        0 if !children.is_empty() => drop(children.remove(0)),
+        1 if !children.is_empty() => children.extend(children.last().cloned()),
+        2 if children.len() > 1 && children[0] != children[1] => children.swap(0, 1),
+        3 if has_text => *text = "ei mikään".into(),
+        4 if has_text => text.clear(),
+        5 if has_text => *text = format!("9{}", text.trim()),
+        6 if !attributes.is_empty() => drop(attributes.remove(0)),
+        7 => attributes.push(("outo".into(), "x".into())),
+        _ => return false,
     }
-    let done = change(child, left, rule);
-    if !done && *left == 0 {
-        // The place was reached and there was nothing to change.
-        *left = usize::MAX;
-    }
-    done
+    true
 }
 
 #[test]
@@ -260,7 +229,8 @@ fn the_schema_checked_before_a_load_agrees_with_the_reference_validator() {
             .args(chunk)
             .output()
             .unwrap();
-        for line in String::from_utf8_lossy(&checked.stderr).lines().filter_map(|line| line.strip_suffix(" validates")) {
+        for line in String::from_utf8_lossy(&checked.stderr).lines().filter_map(|line| line.strip_suffix(" validates"))
+        {
             let at: usize = Path::new(line).file_stem().unwrap().to_string_lossy().parse().unwrap();
             valid[at] = true;
         }
@@ -282,6 +252,6 @@ fn the_schema_checked_before_a_load_agrees_with_the_reference_validator() {
         documents.len(),
         bytes / documents.len()
     );
-    assert!(broken > 500 && documents.len() - broken > 100, "{broken} of {}", documents.len());
+    assert!(broken > 1000 && documents.len() - broken > 100, "{broken} of {}", documents.len());
     assert!(differ.is_empty(), "{} differ: {:#?}", differ.len(), &differ[..differ.len().min(20)]);
 }

@@ -40,12 +40,7 @@ pub(super) async fn run(args: &Args) -> Outcome {
         say!("too late to call off: {}", answer["too_late"]);
         return Ok(if answer["too_late"] == 0 { Exit::Clean } else { Exit::Partial });
     }
-    let acts = [
-        (args.repair, "repair"),
-        (args.cancel, "cancel"),
-        (args.accept, "accept"),
-        (args.suppress, "suppress"),
-    ];
+    let acts = [(args.repair, "repair"), (args.cancel, "cancel"), (args.accept, "accept"), (args.suppress, "suppress")];
     for (id, verb) in acts {
         if let Some(id) = id {
             args.client.post(&format!("/v1/findings/{id}/{verb}"), &json!({})).await?;

@@ -115,11 +115,7 @@ type Named = HashMap<(RecordKind, SmolStr), (RecordId, RecordKey)>;
 
 /// The records that a report is about: it knows them by their keys at the source alone, which are sealed here, so that
 /// everything the connection holds is looked through.
-async fn name(
-    gateway: &Gateway,
-    connection: &Connection,
-    report: &Report,
-) -> Result<Named, DeliveryError> {
+async fn name(gateway: &Gateway, connection: &Connection, report: &Report) -> Result<Named, DeliveryError> {
     const LEARNERS: usize = 200;
     let mut wanted: HashSet<&(RecordKind, SmolStr)> = report.remarks.iter().filter_map(|r| r.about.as_ref()).collect();
     let mut named = HashMap::new();

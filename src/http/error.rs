@@ -3,9 +3,9 @@
 use crate::access::Denied;
 use crate::exchange::ExchangeError;
 use crate::intake::NotTaken;
+use crate::ledger::LedgerError;
 use crate::reconcile::source::SourceError;
 use crate::sync::SyncError;
-use crate::ledger::LedgerError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;

@@ -354,10 +354,15 @@ mod tests {
         assert_eq!(total(&[store("ledger", &sisu), store("virta", &sisu)]), "5");
         let module = record("10122", "M", "10", json!({"parts": [{"id": "A"}]}));
         let course = record("10122", "A", "5", json!({}));
-        let copy = record("10122", "N", "10", json!({"title": module.clone().body.map(|b| match b {
-            Body::Attainment(a) => serde_json::to_value(&a.title).expect("JSON"),
-            _ => Value::Null,
-        })}));
+        let copy = record(
+            "10122",
+            "N",
+            "10",
+            json!({"title": module.clone().body.map(|b| match b {
+                Body::Attainment(a) => serde_json::to_value(&a.title).expect("JSON"),
+                _ => Value::Null,
+            })}),
+        );
         let both = [store("ledger", &[module, course.clone()]), store("virta", &[copy, course])];
         assert_eq!(total(&both), "10");
     }

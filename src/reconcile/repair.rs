@@ -22,7 +22,9 @@ pub async fn raise(gateway: &Gateway, connection: &Connection) -> Result<i64, De
         let Some(last) = page.last() else { return Ok(raised) };
         after = last.id;
         for finding in page.iter().filter(|f| f.status == FindingStatus::Open && repairable(f.kind)) {
-            if ruling(gateway, connection, finding) != Ruling::Repair || is_there_though_refused(gateway, finding).await? {
+            if ruling(gateway, connection, finding) != Ruling::Repair
+                || is_there_though_refused(gateway, finding).await?
+            {
                 continue;
             }
             if raised as u64 >= connection.config.max_repairs {

@@ -216,7 +216,7 @@ async fn due(gateway: &Arc<Gateway>, connection: &Connection, every: Micros) -> 
     if connection.readback() {
         run(gateway, connection).await?;
     }
-    if connection.config.reconcile_every_secs.is_some() {
+    if connection.connected.pull.is_some() && connection.config.reconcile_every_secs.is_some() {
         let mut state = gateway.ledger.connection(&connection.config.name).await?;
         state.last_reconciled = Some(gateway.now());
         gateway.ledger.set_connection(&state).await?;

@@ -186,11 +186,7 @@ pub async fn feed(
 }
 
 /// Reads every feed of a connection from its beginning to its end. No cursor is moved.
-async fn walk(
-    gateway: &Gateway,
-    connection: &Connection,
-    source: &Source,
-) -> Result<Result<Kept, Doubt>, SourceError> {
+async fn walk(gateway: &Gateway, connection: &Connection, source: &Source) -> Result<Result<Kept, Doubt>, SourceError> {
     let Some(pull) = &connection.connected.pull else { return Ok(Err("there is no feed".into())) };
     let ctx = source.context(gateway);
     let mut keeping = Keeping::new()?;
@@ -264,7 +260,9 @@ async fn against(
     };
     let mut differences = match differences(gateway, &said, &held.records, scope).await? {
         Ok(differences) => differences,
-        Err(doubt) => return Ok(Outcome { summary: Summary { failure: Some(doubt), ..summary }, ..Outcome::default() }),
+        Err(doubt) => {
+            return Ok(Outcome { summary: Summary { failure: Some(doubt), ..summary }, ..Outcome::default() });
+        }
     };
     if let Err(doubt) = sizes(&said, &held.records, &differences, scope).plausible(scope.plausible_share) {
         return Ok(Outcome { summary: Summary { failure: Some(doubt), ..summary }, ..Outcome::default() });

@@ -53,9 +53,7 @@ fn a_gateway_killed_while_it_uploads_leaves_nothing_half_taken_and_sends_everyth
     let gateway = site.serve(&token);
     let many: String = (0..MANY).map(|n| attainment(&format!("A{n}"))).collect();
     gateway.push(&site.file("many.ndjson", &(learner() + &many)), &[]).expect(0);
-    let held = until("the first load is held", || {
-        gateway.ask("/v1/loads?held=true", None)["loads"][0]["id"].as_i64()
-    });
+    let held = until("the first load is held", || gateway.ask("/v1/loads?held=true", None)["loads"][0]["id"].as_i64());
     gateway.ask(&format!("/v1/loads/{held}/release"), Some(json!({})));
     was_cut.recv().expect("the connection was lost in the middle of the load");
     drop(gateway);

@@ -113,8 +113,7 @@ pub fn stack(learner: SmolStr, records: &[Record], same: &[(usize, usize)]) -> S
             attainments.push((record, &**a));
         }
     }
-    let same: Vec<_> =
-        same.iter().filter_map(|(one, other)| Some((*places.get(one)?, *places.get(other)?))).collect();
+    let same: Vec<_> = same.iter().filter_map(|(one, other)| Some((*places.get(one)?, *places.get(other)?))).collect();
     Stacking::of(&attainments, &same).stack(learner)
 }
 

@@ -25,9 +25,9 @@ pub mod names;
 mod reports;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+mod schema;
 pub mod settings;
 pub mod sftp;
-mod schema;
 mod shape;
 pub mod soap;
 #[cfg(test)]

@@ -234,7 +234,9 @@ mod tests {
     #[test]
     fn an_operator_is_told_where_no_schema_is_checked() {
         assert_eq!(advice(&json!({"directory": "out"})).len(), 1);
-        for settings in [json!({"directory": "out", "schema": "xsd"}), json!({"soap": {"url": "https://store.example"}})] {
+        for settings in
+            [json!({"directory": "out", "schema": "xsd"}), json!({"soap": {"url": "https://store.example"}})]
+        {
             assert_eq!(advice(&settings), [""; 0], "{settings}");
         }
     }

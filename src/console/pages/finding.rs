@@ -1,7 +1,7 @@
 //! One finding: what was accepted beside what is there, and what to do about it.
 
-use super::overview::waits;
 use super::findings::Row as Implied;
+use super::overview::waits;
 use super::{Answer, Nothing, id, page};
 use crate::access::{Right, audit};
 use crate::console::App;
@@ -177,7 +177,8 @@ pub async fn act(
         ("cancel", FindingStatus::Repairing) => {
             let At::Destination(connection) = &at else { return Err(Trouble::NotFound) };
             if !call_off(&app.gateway, connection, &finding).await? {
-                let said = "Too late: the repair was sent, or is being sent, or what it sends is owed for another reason.";
+                let said =
+                    "Too late: the repair was sent, or is being sent, or what it sends is owed for another reason.";
                 app.sessions.say(&seat.key, said);
                 return Ok(Redirect::to(&format!("/findings/{}", finding.id)));
             }

@@ -111,12 +111,7 @@ impl Keeping {
     ///
     /// # Errors
     /// If it cannot be read, or some part of it that belongs to no record was not taken.
-    pub fn read(
-        &mut self,
-        decoder: &dyn Decode,
-        input: &mut dyn BufRead,
-        ctx: &DecodeContext,
-    ) -> Result<(), NotKept> {
+    pub fn read(&mut self, decoder: &dyn Decode, input: &mut dyn BufRead, ctx: &DecodeContext) -> Result<(), NotKept> {
         let mut failed = None;
         let reading = decoder.decode(input, ctx, &mut |found| {
             self.take(found).map_err(|e| {

@@ -208,7 +208,8 @@ impl Comparison<'_, '_> {
     fn told(&mut self, kind: FindingKind, side: Side, place: Place, more: impl FnOnce(&mut Finding)) -> io::Result<()> {
         let form = self.kept(side).form(place)?;
         let learner = form["learner"].as_str().unwrap_or_default().into();
-        let mut finding = Finding { kind, key: key(&form)?, learner, fields: Vec::new(), other: None, side: None, times: None };
+        let mut finding =
+            Finding { kind, key: key(&form)?, learner, fields: Vec::new(), other: None, side: None, times: None };
         more(&mut finding);
         (self.tell)(finding)
     }

@@ -127,7 +127,8 @@ fn the_same_learning_under_another_key_is_rekeyed_if_only_one_can_be_meant() {
 fn what_was_taken_back_is_not_there() {
     let a = course("10122", "A", "Kurssi", "5");
     let gone = |state: &str, credits: &str| {
-        course("10122", "A", "Kurssi", credits).replace(r#""learner":"L1""#, &format!(r#""learner":"L1","state":"{state}""#))
+        course("10122", "A", "Kurssi", credits)
+            .replace(r#""learner":"L1""#, &format!(r#""learner":"L1","state":"{state}""#))
     };
     let state = |expected: &str, found: &str| told(expected, found).into_iter().map(|f| (f.0, f.2)).collect::<Vec<_>>();
     use FindingKind::Differs;
