@@ -37,9 +37,13 @@ pub fn project(
         return Err(internal("the adapter cannot both write and read"));
     };
     let encoded = encoder.encode(item, ctx)?;
-    match schema.map(|schema| schema.conform(&encoded.document)) {
-        Some(faults) if !faults.is_empty() => return Err(Refusal(faults)),
-        _ => {}
+    let faults = schema.map(|schema| schema.conform(&encoded.document)).unwrap_or_default();
+    if !faults.is_empty() {
+        let about = |fault: Problem| match item.first() {
+            Some(root) => fault.about(&root.head.key),
+            None => fault,
+        };
+        return Err(Refusal(faults.into_iter().map(about).collect()));
     }
     if encoded.losses.is_empty() {
         return Ok(Projection { records: None, losses: Vec::new() });

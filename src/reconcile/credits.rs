@@ -370,7 +370,7 @@ mod tests {
     #[test]
     fn a_person_is_told_by_identifiers_and_never_by_names() {
         let learner = |key: &str, number: &str, name: &str| -> Record {
-            let line = json!({"kind": "learner", "id": key, "learner": key, "body": {"family_name": name,
+            let line = json!({"kind": "learner", "tenant": "t", "source": "s", "id": key, "learner": key, "body": {"family_name": name,
                 "identifiers": [{"scheme": "fi:oppijanumero", "value": number}]}});
             serde_json::from_value(line).expect("a record")
         };
