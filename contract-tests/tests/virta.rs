@@ -252,6 +252,6 @@ fn the_schema_checked_before_a_load_agrees_with_the_reference_validator() {
         documents.len(),
         bytes / documents.len()
     );
-    assert!(broken > 1000 && documents.len() - broken > 100, "{broken} of {}", documents.len());
     assert!(differ.is_empty(), "{} differ: {:#?}", differ.len(), &differ[..differ.len().min(20)]);
+    assert!(broken > 500 && documents.len() - broken > 100, "{broken} of {}", documents.len());
 }
