@@ -37,6 +37,11 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::configured("").await
+    }
+
+    /// A world whose connection has more settings.
+    async fn configured(more: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let store = Arc::new(Sandbox::open(SandboxOptions::new(dir.path())).expect("a store"));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -44,7 +49,7 @@ impl World {
         tokio::spawn(store.clone().serve(listener, std::future::pending()));
         let config = Config::from_toml(&format!(
             "[reconcile]\nsettle_secs = 60\n[[tenant]]\ncode = '{TENANT}'\n[[connection]]\nname = 'virta'\n\
-             tenant = '{TENANT}'\nadapter = 'virta'\n[connection.settings]\ndirectory = '{}'\n\
+             tenant = '{TENANT}'\nadapter = 'virta'\n[connection.settings]\n{more}directory = '{}'\n\
              [connection.settings.reports]\ndirectory = '{}'\n[connection.settings.soap]\nurl = '{url}{PATH}'\n",
             dir.path().join("inbox").display(),
             dir.path().join("reports").display()
@@ -452,4 +457,79 @@ async fn what_the_store_reports_later_reaches_the_sender_until_it_reports_it_no_
     report("z.csv", "");
     take(second).await;
     assert_eq!(world.problems("virta:reports").await, [""; 0]);
+}
+
+/// Puts a report where the store puts them, written at a time of the gateway's clock.
+fn report(world: &World, name: &str, text: &str) {
+    let path = world.dir.path().join("reports").join(name);
+    let file = std::fs::File::create(path).expect("a file");
+    (&file).write_all(text.as_bytes()).expect("written");
+    let at = u64::try_from(world.gateway.now() / SECOND).expect("a time");
+    file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(at)).expect("dated");
+}
+
+#[tokio::test]
+async fn an_error_in_a_report_is_a_verdict_until_the_content_changes() {
+    const HEADING: &str = "db,virhekoodi,virhe,opintosuoritusAvain\n";
+    let world = World::new().await;
+    world.established(&(learner("L1") + &course("L1", "A", "3") + &course("L1", "B", "3"))).await;
+    world.push(&course("L1", "A", "4")).await;
+    world.load().await;
+    world.store.tick().expect("ticked");
+    world.clock.advance(120 * SECOND);
+    let take = async |after| reports::take(&world.gateway, world.connection(), after).await.expect("taken");
+    report(&world, "one.csv", &format!("{HEADING}x,foreign_row,ei kelpaa,A\nx,OS12,puuttuu,B\n"));
+    let cursor = take(None).await;
+    let refused = world.gateway.ledger.debts("virta", Some(DebtState::Refused), 0, 9).await.expect("debts");
+    assert_eq!(refused.len(), 1, "an error refuses, a warning does not");
+    assert!(refused[0].reason.contains("ei kelpaa (foreign_row)"), "{}", refused[0].reason);
+    assert_eq!(refused[0].fixer.map(|fixer| fixer.name()), Some("sender"));
+    assert_eq!(world.problems("virta:reports").await, ["OS12 B", "foreign_row A"]);
+
+    world.push(&course("L1", "B", "5")).await;
+    world.load().await;
+    world.store.tick().expect("ticked");
+    assert!(world.stored().contains("<Viisiportainen>3</Viisiportainen>"), "what was there before goes along");
+    assert!(!world.stored().contains("<Viisiportainen>4</Viisiportainen>"), "what was refused does not");
+    world.clock.advance(120 * SECOND);
+    report(&world, "two.csv", HEADING);
+    let cursor = take(cursor).await;
+    assert_eq!(
+        world.problems("virta:reports").await,
+        ["foreign_row A"],
+        "silence about what was not sent cures nothing"
+    );
+    let summary = world.reconcile().await;
+    assert_eq!((summary.findings.len(), summary.repairs), (0, 0), "{summary:?}");
+
+    world.push(&course("L1", "A", "5")).await;
+    world.load().await;
+    world.store.tick().expect("ticked");
+    assert_eq!(world.gateway.ledger.debts("virta", Some(DebtState::Refused), 0, 9).await.expect("debts").len(), 0);
+    world.clock.advance(120 * SECOND);
+    report(&world, "three.csv", HEADING);
+    take(cursor).await;
+    assert_eq!(world.problems("virta:reports").await, [""; 0]);
+    world.reconcile().await;
+    assert_eq!(world.states().await, [(DebtState::Confirmed, 3)]);
+}
+
+#[tokio::test]
+async fn a_row_that_the_official_schema_does_not_take_is_refused_alone() {
+    let Some(schema) = contract_tests::shared_dir("schemas/virta/csc_current") else { return };
+    let world = World::configured(&format!("schema = '{}'\n", schema.display())).await;
+    // A code that no code list has.
+    let odd = course("L1", "A", "3")
+        .replace("\"virta:organisaatio\",\"value\":\"02469\"", "\"virta:organisaatio\",\"value\":\"99999\"");
+    let odd = odd.replace("\"institution\":\"02469\"", "\"institution\":\"99999\"");
+    world.push(&(learner("L1") + &odd + &course("L1", "B", "4"))).await;
+    world.load().await;
+    world.release().await;
+    world.settle().await;
+    assert_eq!(world.problems("virta").await, ["against_schema A"]);
+    assert!(world.stored().contains("Kurssi B") && !world.stored().contains("Kurssi A"), "the rest goes on");
+    world.push(&withdrawn("L1", "A").replace("02469", "99999")).await;
+    world.push(&course("L1", "A", "3")).await;
+    world.settle().await;
+    assert!(world.stored().contains("Kurssi A"));
 }

@@ -8,13 +8,18 @@ use silta::delivery::load::{Ruling, rule};
 use silta::delivery::{load, plan};
 use silta::env::{ManualClock, Rng};
 use silta::gateway::{Connection, Gateway, Parts};
+use silta::intake::{self, Submission};
+use silta::ledger::TakeBack;
 use silta::ledger::memory::MemoryLedger;
 use silta::reconcile;
+use silta::reconcile::source::{self, Scope};
 use silta::registry;
 use silta::sync::{self, Pulled};
 use silta::vault::Vault;
+use silta_adapter::record::{RecordKind, State};
 use silta_sisu::sandbox::{Sandbox as Sisu, SandboxOptions as SisuOptions};
 use silta_virta::sandbox::{PATH, Sandbox as Virta, SandboxOptions as VirtaOptions};
+use std::io::Write;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
@@ -204,4 +209,60 @@ async fn a_feed_that_fails_keeps_its_cursor_and_stops_no_other() {
     assert_eq!(world.cursor("attainments").await, before);
     world.clock.advance(3600 * SECOND);
     assert_eq!(world.pull().await.records, 1);
+}
+
+#[tokio::test]
+async fn a_feed_is_compared_with_the_ledger_from_its_beginning() {
+    let world = World::new().await;
+    world.sisu.put("persons", person());
+    for id in ["hy-a-1", "hy-a-2", "hy-a-3"] {
+        world.sisu.put("attainments", attainment(id, 3));
+    }
+    world.sisu.put("attainments", attainment("hy-a-1", 5));
+    world.sisu.put("attainments", json!({"type": "CourseUnitAttainment", "id": "hy-a-3", "documentState": "DELETED"}));
+    world.pull().await;
+    let before = world.cursor("attainments").await;
+    let compared = async || {
+        let compared = source::feed(&world.gateway, world.connection("sisu"), &Scope::default(), false).await;
+        compared.expect("compared").expect("a feed")
+    };
+    let told = |outcome: &source::Outcome| {
+        let told = outcome.findings.iter().map(|f| (f.kind.name(), f.evidence.key.id.to_string()));
+        told.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    };
+    let alike = compared().await;
+    assert_eq!((told(&alike), alike.summary.failure), (vec![], None), "the last a feed says counts");
+    assert_eq!(world.cursor("attainments").await, before, "no cursor moves");
+
+    // What somebody pushed under the source's name, and what somebody took back there.
+    let stray = json!({"kind": "attainment", "institution": TENANT, "id": "stray", "learner": "hy-hlo-1",
+        "body": {"title": [{"lang": "en", "value": "Stray"}], "completed_on": "2026-05-12"}});
+    let ids = world.gateway.ledger.current_ids(TENANT, "sisu", &[RecordKind::Attainment], None, 9).await.expect("ids");
+    let taken =
+        TakeBack { tenant: TENANT.into(), at: world.gateway.now(), state: State::Deleted, ids: ids[..1].into() };
+    assert_eq!(world.gateway.ledger.take_back(&taken).await.expect("taken back"), 1);
+    let mut spool = tempfile::NamedTempFile::new().expect("a spool");
+    writeln!(spool, "{stray}").expect("written");
+    let submission = Submission {
+        tenant: TENANT.into(),
+        source: "sisu".into(),
+        adapter: world.gateway.registry.get("record").expect("an adapter").clone(),
+        spool: spool.path().to_owned(),
+        allowed: Vec::new(),
+        complete: Vec::new(),
+        confirmed_removals: None,
+        reinstate: false,
+    };
+    intake::take(&world.gateway, submission).await.expect("taken");
+    let outcome = compared().await;
+    assert_eq!(told(&outcome).iter().map(|f| f.0).collect::<Vec<_>>(), ["differs", "unexpected"], "{outcome:?}");
+    assert!(told(&outcome).contains(&("unexpected", "stray".to_owned())), "{outcome:?}");
+    let kept = world.gateway.ledger.findings(Some(&format!("{TENANT}/sisu")), false, 0, 9).await.expect("findings");
+    assert_eq!(kept.len(), 2);
+
+    world.sisu.with_faults(|faults| faults.forbidden = vec!["persons".into()]);
+    let outcome = compared().await;
+    assert!(outcome.summary.failure.is_some_and(|f| f.contains("persons cannot be read")));
+    let kept = world.gateway.ledger.findings(Some(&format!("{TENANT}/sisu")), false, 0, 9).await.expect("findings");
+    assert_eq!(kept.len(), 2, "the last good state stands");
 }

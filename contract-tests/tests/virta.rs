@@ -157,3 +157,106 @@ fn hard_cases_are_named() {
     assert_eq!(codes("260308-361W.xml"), [""; 0], "the same learner in two blocks, saying the same, is no problem");
     assert!(codes("251029-7230.xml").iter().all(|code| code == "missing_element"), "credit weeks alone");
 }
+
+const RULES: usize = 8;
+
+/// The rule that adds an attribute which no schema declares.
+const UNDECLARED: usize = 7;
+
+/// Another document from a document, by a rule of that number. `None` if there is nothing of it to change.
+fn mutated(root: &Element, rule: usize) -> Option<Element> {
+    let mut root = root.clone();
+    let done = change_at(&mut root, &mut (rule / RULES), rule % RULES)?;
+    done.then_some(root)
+}
+
+/// Changes the element at a place of a walk; whether there was anything to change. `None` if the walk ends before it.
+fn change_at(element: &mut Element, left: &mut usize, rule: usize) -> Option<bool> {
+    if *left == 0 {
+        return Some(change(element, rule));
+    }
+    *left -= 1;
+    element.children.iter_mut().find_map(|child| change_at(child, left, rule))
+}
+
+fn change(element: &mut Element, rule: usize) -> bool {
+    let Element { attributes, text, children, .. } = element;
+    let has_text = !text.trim().is_empty();
+    match rule {
+        0 if !children.is_empty() => drop(children.remove(0)),
+        1 if !children.is_empty() => children.extend(children.last().cloned()),
+        2 if children.len() > 1 && children[0] != children[1] => children.swap(0, 1),
+        3 if has_text => *text = "ei mikään".into(),
+        4 if has_text => text.clear(),
+        5 if has_text => *text = format!("9{}", text.trim()),
+        6 if !attributes.is_empty() => drop(attributes.remove(0)),
+        UNDECLARED => attributes.push(("outo".into(), "x".into())),
+        _ => return false,
+    }
+    true
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "how long it took is told, and nothing depends on it")]
+fn the_schema_checked_before_a_load_agrees_with_the_reference_validator() {
+    let (Some(cases), Some(schemas)) = (shared_dir("cases/virta"), shared_dir("schemas/virta/csc_current")) else {
+        return;
+    };
+    let settings = serde_json::json!({"directory": "out", "schema": schemas});
+    let schema = silta_virta::settings::connect(&settings, std::sync::Arc::new(Virta)).unwrap().schema.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut documents: Vec<(String, String, Option<usize>)> = Vec::new();
+    for file in files(&cases, ".xml") {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let Ok(tree) = Element::read(&std::fs::read_to_string(&file).unwrap()) else { continue };
+        let Some(data) = payload(&tree) else { continue };
+        documents.push((name.clone(), data.write(NAMESPACE), None));
+        // The same few of many, whatever order they are in.
+        for rule in (0..40 * RULES).filter(|rule| (rule * 7 + name.len()) % 5 == 0) {
+            if let Some(mutant) = mutated(&data, rule) {
+                documents.push((format!("{name} {rule}"), mutant.write(NAMESPACE), Some(rule % RULES)));
+            }
+        }
+    }
+    let mut paths = Vec::new();
+    for (at, (_, document, _)) in documents.iter().enumerate() {
+        let path = dir.path().join(format!("{at}.xml"));
+        std::fs::write(&path, document).unwrap();
+        paths.push(path);
+    }
+    let mut valid = vec![false; documents.len()];
+    for chunk in paths.chunks(500) {
+        let checked = Command::new("xmllint")
+            .args(["--noout", "--schema"])
+            .arg(schemas.join("Virta.xsd"))
+            .args(chunk)
+            .output()
+            .unwrap();
+        for line in String::from_utf8_lossy(&checked.stderr).lines().filter_map(|line| line.strip_suffix(" validates"))
+        {
+            let at: usize = Path::new(line).file_stem().unwrap().to_string_lossy().parse().unwrap();
+            valid[at] = true;
+        }
+    }
+    let started = std::time::Instant::now();
+    let ours: Vec<Vec<Problem>> = documents.iter().map(|(_, text, _)| schema.conform(text.as_bytes())).collect();
+    let each = started.elapsed() / u32::try_from(documents.len()).unwrap();
+    let differ: Vec<_> = documents
+        .iter()
+        .zip(&ours)
+        .zip(&valid)
+        .filter(|((_, ours), valid)| ours.is_empty() != **valid)
+        // It does not notice every attribute that the schema does not declare. None is ever written.
+        .filter(|(((_, _, rule), ours), _)| !(*rule == Some(UNDECLARED) && ours.is_empty()))
+        .map(|(((name, ..), ours), valid)| format!("{name}: valid {valid}, {ours:?}"))
+        .collect();
+    let bytes: usize = documents.iter().map(|(_, text, _)| text.len()).sum();
+    let broken = valid.iter().filter(|valid| !**valid).count();
+    eprintln!(
+        "{} documents, {broken} of them not valid; {each:?} each of {} bytes on average",
+        documents.len(),
+        bytes / documents.len()
+    );
+    assert!(differ.is_empty(), "{} differ: {:#?}", differ.len(), &differ[..differ.len().min(20)]);
+    assert!(broken > 500 && documents.len() - broken > 100, "{broken} of {}", documents.len());
+}

@@ -220,6 +220,19 @@ pub trait Debts: Send + Sync {
     /// sent, or barred, is left alone. Returns how many were raised or marked.
     async fn raise(&self, at: Micros, why: &str, which: &Raise) -> Result<u64>;
 
+    /// Takes back that a debt was raised, if it still stands as it was raised for that reason ([`Debts::raise`]): owed,
+    /// untried, and not being sent in a load. It is again what it was before, as far as its watermarks tell: confirmed
+    /// or sent where what is wanted is what was last accepted, settled where nothing is wanted and nothing was ever
+    /// accepted; what was never accepted waits for an operator, refused. The generation stays. False if nothing was
+    /// taken back.
+    async fn call_off(&self, at: Micros, debt: i64, why: &str) -> Result<bool>;
+
+    /// Takes back that debts of a connection were paid: a destination said later that it did not take their items. Each
+    /// that is paid by something present is refused, unless it was accepted, or seen there, after `until`. What was last accepted is then what
+    /// was last seen there, if anything was; without it something may be there that no watermark shows. Returns how many
+    /// were refused.
+    async fn reject(&self, at: Micros, connection: &str, until: Micros, rejected: &[Rejection]) -> Result<u64>;
+
     /// Says what reading a store back proved about debts. A proof counts if it is of the debt's generation and of what
     /// was last accepted there. Held: the confirmed watermark moves to it, and what was sent (or unverifiable) is
     /// confirmed. Not held: what was confirmed is only sent again, and its confirmed watermark is taken away (its
@@ -314,6 +327,9 @@ pub trait Findings: Send + Sync {
 
     /// Findings about a record, by id.
     async fn findings_of(&self, record: RecordId) -> Result<Vec<Finding>>;
+
+    /// Findings of a connection that are not closed and follow from findings about these items, by id.
+    async fn implied(&self, connection: &str, by: &[RecordId]) -> Result<Vec<Finding>>;
 
     /// Changes the status of a finding that is not closed.
     async fn set_finding(&self, id: i64, at: Micros, status: FindingStatus) -> Result<()>;

@@ -26,6 +26,9 @@ pub fn digest_from_bytes(bytes: &[u8]) -> Option<Digest> {
     Some(Digest { form: u16::from_be_bytes([a, b]), hash })
 }
 
+/// The reason of a debt whose repair was called off before anything was ever accepted for it.
+pub const CALLED_OFF: &str = "its repair was called off";
+
 /// The name of a severity.
 pub fn severity_name(severity: Severity) -> &'static str {
     match severity {

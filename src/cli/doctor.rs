@@ -32,7 +32,10 @@ pub(super) async fn run(args: &Args) -> Outcome {
         "mappings",
         registry::mappings(config.mappings.directory.as_deref()).map(|_| String::new()).map_err(Into::into),
     );
-    tell("connections", connections(&config));
+    let opened = connections(&config);
+    let advice = opened.as_ref().map_or_else(|_| Vec::new(), |(_, advice)| advice.clone());
+    tell("connections", opened.map(|(open, _)| format!(": {open} open")));
+    advice.iter().for_each(|line| say!("note  {line}"));
     tell("key file", vault(&config, false, Rng::from_system()).map(|_| String::new()));
     tell("store", store(&config).await);
     Ok(if failed { Exit::Failed } else { Exit::Clean })
@@ -53,8 +56,9 @@ async fn store(config: &Config) -> Result<String, Failure> {
     Ok(format!(": whole, {tokens} tokens"))
 }
 
-/// Opens every connection against a ledger in memory; nothing is sent.
-fn connections(config: &Config) -> Result<String, Failure> {
+/// Opens every connection against a ledger in memory; nothing is sent. How many there are, and what is to be known of
+/// their settings.
+fn connections(config: &Config) -> Result<(usize, Vec<String>), Failure> {
     let rng = Rng::from_system();
     let directory = config.mappings.directory.as_deref();
     let mappings = registry::mappings(directory)?;
@@ -67,5 +71,11 @@ fn connections(config: &Config) -> Result<String, Failure> {
         mappings: Arc::new(mappings),
     };
     let gateway = Gateway::new(config.clone(), parts)?;
-    Ok(format!(": {} open", gateway.connections.len()))
+    let mut advice = Vec::new();
+    for connection in &gateway.connections {
+        let settings = serde_json::to_value(&connection.config.settings)?;
+        let lines = connection.adapter.advice(&settings);
+        advice.extend(lines.into_iter().map(|line| format!("connection {}: {line}", connection.config.name)));
+    }
+    Ok((gateway.connections.len(), advice))
 }

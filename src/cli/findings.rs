@@ -4,7 +4,6 @@ use super::client::{Client, table};
 use super::{Exit, Outcome};
 use clap::Parser;
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
 
 /// Show what reconciliation found.
 #[derive(Debug, Parser)]
@@ -17,6 +16,12 @@ pub(super) struct Args {
     /// Repair this finding instead of listing.
     #[arg(long, value_name = "ID", group = "act")]
     repair: Option<i64>,
+    /// Call the repair of this finding off, if nothing of it was sent yet.
+    #[arg(long, value_name = "ID", group = "act")]
+    cancel: Option<i64>,
+    /// Call every repair of the connection off of which nothing was sent yet.
+    #[arg(long, group = "act", requires = "connection")]
+    cancel_all: bool,
     /// Accept the difference of this finding as it is.
     #[arg(long, value_name = "ID", group = "act")]
     accept: Option<i64>,
@@ -29,7 +34,14 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args) -> Outcome {
-    for (id, verb) in [(args.repair, "repair"), (args.accept, "accept"), (args.suppress, "suppress")] {
+    if let (true, Some(connection)) = (args.cancel_all, &args.connection) {
+        let answer = args.client.post(&format!("/v1/connections/{connection}/cancel"), &json!({})).await?;
+        say!("repairs called off: {}", answer["called_off"]);
+        say!("too late to call off: {}", answer["too_late"]);
+        return Ok(if answer["too_late"] == 0 { Exit::Clean } else { Exit::Partial });
+    }
+    let acts = [(args.repair, "repair"), (args.cancel, "cancel"), (args.accept, "accept"), (args.suppress, "suppress")];
+    for (id, verb) in acts {
         if let Some(id) = id {
             args.client.post(&format!("/v1/findings/{id}/{verb}"), &json!({})).await?;
             say!("finding {id}: {verb} done");
@@ -41,11 +53,12 @@ pub(super) async fn run(args: &Args) -> Outcome {
     let mut after = 0;
     loop {
         let answer = args.client.get(&format!("/v1/findings?{filter}after={after}")).await?;
-        let Some(page) = answer["findings"].as_array().filter(|p| !p.is_empty()) else { break };
-        after = page.last().and_then(|f| f["id"].as_i64()).unwrap_or(i64::MAX);
-        all.extend_from_slice(page);
+        all.extend(answer["findings"].as_array().into_iter().flatten().cloned());
+        match answer["next"].as_i64().filter(|next| *next > after) {
+            Some(next) => after = next,
+            None => break,
+        }
     }
-    let all = nested(all);
     if args.json {
         say!("{:#}", Value::Array(all.clone()));
     } else {
@@ -57,28 +70,22 @@ pub(super) async fn run(args: &Args) -> Outcome {
             ("record", "/item"),
             ("sightings", "/sightings"),
         ];
-        say!("{}", table(&all, &columns));
+        say!("{}", table(&with_implied(&all), &columns));
     }
     let open = all.iter().any(|f| f["kind"] != "settling" && f["status"] != "accepted" && f["status"] != "suppressed");
     Ok(if open { Exit::Partial } else { Exit::Clean })
 }
 
-/// Each finding that follows from another with that one, under `implies`.
-fn nested(all: Vec<Value>) -> Vec<Value> {
-    let place = |f: &Value| (f["connection"].to_string(), f["item"].to_string());
-    let follows = |f: &Value| f["implied_by"].is_string();
-    let roots: HashSet<_> = all.iter().filter(|f| !follows(f)).map(place).collect();
-    let from = |f: &Value| (f["connection"].to_string(), f["implied_by"].to_string());
-    let (implied, mut own): (Vec<Value>, Vec<Value>) =
-        all.into_iter().partition(|f| follows(f) && roots.contains(&from(f)));
-    let mut by_root: HashMap<_, Vec<Value>> = HashMap::new();
-    for one in implied {
-        by_root.entry(from(&one)).or_default().push(one);
-    }
-    for one in &mut own {
-        if let Some(implied) = by_root.remove(&place(one)) {
-            one["implies"] = Value::Array(implied);
+/// Each finding, followed by those that follow from it.
+fn with_implied(findings: &[Value]) -> Vec<Value> {
+    let mut rows = Vec::new();
+    for finding in findings {
+        rows.push(finding.clone());
+        for implied in finding["implies"].as_array().into_iter().flatten() {
+            let mut row = implied.clone();
+            row["kind"] = format!("└ {}", implied["kind"].as_str().unwrap_or_default()).into();
+            rows.push(row);
         }
     }
-    own
+    rows
 }

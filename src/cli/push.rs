@@ -38,13 +38,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args) -> Outcome {
-    let registry = registry::adapters();
-    let media_type = match registry.get(&args.from) {
-        Some(adapter) => adapter.descriptor().media_types.first().map(|media_type| (*media_type).to_owned()),
-        // Whether the gateway has such a mapping file it says itself.
-        None => registry::media_type_of_file(&args.from),
-    };
-    let media_type = media_type.ok_or_else(|| Failure::usage(format!("{} cannot be pushed", args.from)))?;
+    let media_type = media_type(&args.from)?;
     let file = convert::open(args.file.as_deref(), &Limits::default())?;
     let length = file.metadata()?.len();
     let mut query = vec![("source", args.source.clone())];
@@ -82,6 +76,17 @@ pub(super) async fn run(args: &Args) -> Outcome {
     let unread = problems.iter().any(|problem| problem["severity"] == "error");
     let refused = ["refused", "contested"].iter().any(|o| receipt["counts"][o].as_u64().is_some_and(|n| n > 0));
     Ok(if unread || refused { Exit::Partial } else { Exit::Clean })
+}
+
+/// The media type of a format that a gateway takes.
+pub(super) fn media_type(format: &str) -> Result<String, Failure> {
+    let registry = registry::adapters();
+    let media_type = match registry.get(format) {
+        Some(adapter) => adapter.descriptor().media_types.first().map(|media_type| (*media_type).to_owned()),
+        // Whether the gateway has such a mapping file it says itself.
+        None => registry::media_type_of_file(format),
+    };
+    media_type.ok_or_else(|| Failure::usage(format!("{format} cannot be pushed")))
 }
 
 fn problem_line(problem: &serde_json::Value) -> String {

@@ -1,15 +1,17 @@
-//! `silta stack`: how attainments add up.
+//! `silta stack`: how attainments add up, over one document or several.
 
 use super::client::table;
-use super::{Exit, Outcome, records};
+use super::{Exit, Failure, Outcome, records};
+use crate::reconcile::credits::{Credits, Store, credits, people};
+use crate::registry;
 use clap::Parser;
 use serde_json::{Value, json};
-use silta_adapter::record::Texts;
-use silta_adapter::stacking::{Stack, Whole, stacks};
+use silta_adapter::record::{Body, Record, Texts};
+use silta_adapter::stacking::Whole;
 use smol_str::SmolStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Show how the attainments of a document add up, and what would be counted twice.
+/// Show how the attainments of documents add up, and what would be counted twice.
 #[derive(Debug, Parser)]
 pub(super) struct Args {
     /// Format of the document; without it every format is tried.
@@ -24,23 +26,41 @@ pub(super) struct Args {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// The document; `-` or nothing for standard input.
+    /// The documents; `-` or nothing for standard input. Each is a store: what several hold counts once.
     #[arg(value_name = "FILE")]
-    file: Option<PathBuf>,
+    files: Vec<PathBuf>,
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let records = records::read(args.file.as_deref(), args.from.as_deref(), &args.tenant, args.mappings.as_deref())?;
-    let stacks = stacks(&records);
+    let read = |file: Option<&Path>| {
+        let records = records::read(file, args.from.as_deref(), &args.tenant, args.mappings.as_deref())?;
+        let name = file.map_or_else(|| "-".into(), |file| file.display().to_string().into());
+        Ok(Store { name, records })
+    };
+    let stores: Vec<Store> = match args.files.as_slice() {
+        [] => vec![read(None)?],
+        files => files.iter().map(|file| read(Some(file))).collect::<Result<_, Failure>>()?,
+    };
+    let institutions = registry::mappings(args.mappings.as_deref())?.institutions;
+    let people: Vec<Credits> = people(&stores)
+        .into_iter()
+        .filter(|(_, stores)| stores.iter().any(|store| store.records.iter().any(is_attainment)))
+        .map(|(learner, stores)| credits(learner, &stores, &institutions))
+        .collect();
     if args.json {
-        say!("{:#}", json!(stacks));
+        say!("{:#}", json!(people));
     } else {
-        stacks.iter().for_each(tell);
+        people.iter().for_each(tell);
     }
-    Ok(if stacks.iter().all(|stack| stack.oddities.is_empty()) { Exit::Clean } else { Exit::Partial })
+    Ok(if people.iter().all(|one| one.stack.oddities.is_empty()) { Exit::Clean } else { Exit::Partial })
 }
 
-fn tell(stack: &Stack) {
+fn is_attainment(record: &Record) -> bool {
+    matches!(record.body, Some(Body::Attainment(_)))
+}
+
+fn tell(credits: &Credits) {
+    let Credits { stack, stores, shared, recognised } = credits;
     for whole in &stack.wholes {
         let rows: Vec<Value> = whole
             .parts
@@ -56,6 +76,17 @@ fn tell(stack: &Stack) {
     for oddity in &stack.oddities {
         let kind = json!(oddity.kind);
         say!("{}: {}: {}", kind.as_str().unwrap_or_default(), oddity.records.join(", "), oddity.message);
+    }
+    for link in recognised {
+        let (credit, origin) = (&link.credit, &link.origin);
+        let [credit, origin] = [credit, origin].map(|key| format!("{} {}", key.institution, key.id));
+        say!("recognised: {credit} has its origin in {origin}; it is counted once");
+    }
+    if stores.len() > 1 {
+        for store in stores {
+            say!("{}: {} ECTS, {} attainments", store.store, store.total, store.attainments);
+        }
+        say!("in several stores, and counted once: {}", shared.len());
     }
     say!("learner {}: {} ECTS in all, counted from {} attainments", stack.learner, stack.total, stack.counted.len());
 }

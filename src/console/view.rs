@@ -181,7 +181,7 @@ impl From<LoadStatus> for Badge {
 impl From<FindingStatus> for Badge {
     fn from(status: FindingStatus) -> Self {
         let tone = match status {
-            FindingStatus::Open => Tone::Warn,
+            FindingStatus::Open | FindingStatus::Held => Tone::Warn,
             FindingStatus::Repairing => Tone::Busy,
             FindingStatus::Persistent => Tone::Bad,
             FindingStatus::Accepted | FindingStatus::Suppressed => Tone::Quiet,

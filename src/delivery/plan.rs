@@ -12,6 +12,7 @@ use silta_adapter::canonical::Digest;
 use silta_adapter::fidelity::Loss;
 use silta_adapter::problem::{Fixer, Problem, Severity};
 use silta_adapter::record::Record;
+use silta_adapter::validate::Conform;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -27,14 +28,27 @@ pub struct Projection {
 /// The projection of an item through an adapter: what decoding its document gives.
 ///
 /// # Errors
-/// If the format cannot hold the item.
-pub fn project(adapter: &dyn Adapter, item: &[Record], ctx: EncodeContext<'_>) -> Result<Projection, Refusal> {
+/// If the format cannot hold the item, or its document is not as the schema has it.
+pub fn project(
+    adapter: &dyn Adapter,
+    schema: Option<&dyn Conform>,
+    item: &[Record],
+    ctx: EncodeContext<'_>,
+) -> Result<Projection, Refusal> {
     let internal =
         |what: &str| Refusal::from(Problem::new("not_projected", Severity::Error, Fixer::Configuration, what));
     let (Some(encoder), Some(decoder)) = (adapter.encoder(), adapter.decoder()) else {
         return Err(internal("the adapter cannot both write and read"));
     };
     let encoded = encoder.encode(item, ctx)?;
+    let faults = schema.map(|schema| schema.conform(&encoded.document)).unwrap_or_default();
+    if !faults.is_empty() {
+        let about = |fault: Problem| match item.first() {
+            Some(root) => fault.about(&root.head.key),
+            None => fault,
+        };
+        return Err(Refusal(faults.into_iter().map(about).collect()));
+    }
     if encoded.losses.is_empty() {
         return Ok(Projection { records: None, losses: Vec::new() });
     }
@@ -119,7 +133,8 @@ pub fn decide(
         let reason = "the record says again what an older version said; held for an operator".to_owned();
         return (Decision::Refuse { fixer: Fixer::Operator, reason }, Vec::new());
     }
-    match project(&*connection.adapter, &item, gateway.encode_context(0)) {
+    let schema = connection.connected.schema.as_deref();
+    match project(&*connection.adapter, schema, &item, gateway.encode_context(0)) {
         Ok(projection) => (owe(&gateway.vault, &item, projection, before), Vec::new()),
         Err(Refusal(problems)) => refuse(problems),
     }

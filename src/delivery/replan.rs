@@ -30,10 +30,13 @@ impl Counts {
     }
 }
 
-/// What everything of a connection is planned under: its adapter and its rules, in words.
+/// What everything of a connection is planned under: its adapter, its rules and its schema, in words.
 pub fn terms(connection: &Connection) -> String {
     let config = &connection.config;
-    let said = format!("{} {} {:?} {}", config.adapter, config.tenant, config.rule, config.hold_reverted);
+    let mut said = format!("{} {} {:?} {}", config.adapter, config.tenant, config.rule, config.hold_reverted);
+    if let Some(schema) = &connection.connected.schema {
+        said += schema.version();
+    }
     blake3::hash(said.as_bytes()).to_hex()[..16].to_owned()
 }
 

@@ -4,6 +4,8 @@ use crate::access::Denied;
 use crate::exchange::ExchangeError;
 use crate::intake::NotTaken;
 use crate::ledger::LedgerError;
+use crate::reconcile::source::SourceError;
+use crate::sync::SyncError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -150,6 +152,15 @@ impl From<crate::delivery::DeliveryError> for ApiError {
         match e {
             crate::delivery::DeliveryError::Ledger(e) => e.into(),
             e => Self::internal(&e),
+        }
+    }
+}
+
+impl From<SourceError> for ApiError {
+    fn from(e: SourceError) -> Self {
+        match e {
+            SourceError::Sync(SyncError::NotTaken(e)) => e.into(),
+            other => Self::internal(&other),
         }
     }
 }

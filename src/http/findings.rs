@@ -8,9 +8,11 @@ use super::openapi::described;
 use super::reach;
 use crate::access::{self, Actor, Right};
 use crate::exchange::journey::{FindingStep, finding};
-use crate::gateway::Gateway;
+use crate::gateway::{Connection, Gateway};
 use crate::ledger::{Finding, FindingStatus};
-use crate::reconcile::repair::repair;
+use crate::reconcile::nested::{Nested, nest};
+use crate::reconcile::repair::{call_off, repair};
+use crate::reconcile::source::Source;
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -37,14 +39,27 @@ pub struct FindingsQuery {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct FindingPage {
     /// Without their evidence, which may be personal: it is read one by one.
-    findings: Vec<FindingStep>,
-    /// Ask for what comes after this.
+    findings: Vec<NestedFinding>,
+    /// Ask for what comes after this; the same as was asked for at the end.
     next: i64,
 }
 
-described!(FindingPage, FindingStep);
+/// A finding and what follows from it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct NestedFinding {
+    /// The finding.
+    #[serde(flatten)]
+    finding: FindingStep,
+    /// Findings that follow from it: they are gone when it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    implies: Vec<FindingStep>,
+}
+
+described!(FindingPage, FindingStep, NestedFinding);
 
 /// List findings.
+///
+/// What follows from another finding is told with that one and nowhere else.
 #[utoipa::path(get, path = "/v1/findings", tag = "operating", params(FindingsQuery),
     responses((status = 200, description = "findings, oldest first", body = FindingPage)))]
 pub async fn list_findings(
@@ -56,15 +71,21 @@ pub async fn list_findings(
     let connection = query.connection.as_deref();
     let rows = gateway.ledger.findings(connection, query.all, query.after, page(query.limit)).await?;
     let next = rows.last().map_or(query.after, |f| f.id);
-    let reached = rows.into_iter().filter(|f| reach::past(&gateway, &actor, &f.connection));
-    let findings = reached.map(|f| FindingStep { evidence: None, ..finding(&gateway, f) }).collect();
-    Ok(Json(FindingPage { findings, next }))
+    let reached = rows.into_iter().filter(|f| reach::past(&gateway, &actor, &f.connection)).collect();
+    let step = |f| FindingStep { evidence: None, ..finding(&gateway, f) };
+    let nested = nest(&*gateway.ledger, reached).await?.into_iter().map(|Nested { finding, implies }| NestedFinding {
+        finding: step(finding),
+        implies: implies.into_iter().map(step).collect(),
+    });
+    Ok(Json(FindingPage { findings: nested.collect(), next }))
 }
 
 async fn note(gateway: &Gateway, actor: &Actor, action: &str, finding: &Finding) -> Result<(), ApiError> {
-    let tenant = gateway.connection(&finding.connection).map_or("", |c| c.config.tenant.as_str());
+    let source = Source::from_name(&finding.connection).map(|source| source.tenant);
+    let tenant = source.or_else(|| Some(gateway.connection(&finding.connection)?.config.tenant.clone()));
+    let tenant = tenant.unwrap_or_default();
     let detail = format!("finding {}", finding.id);
-    Ok(access::audit(gateway, actor.name(), action, tenant, &finding.item.to_string(), &detail).await?)
+    Ok(access::audit(gateway, actor.name(), action, &tenant, &finding.item.to_string(), &detail).await?)
 }
 
 async fn shown(gateway: &Gateway, actor: &Actor, id: i64) -> Result<Json<FindingStep>, ApiError> {
@@ -73,17 +94,31 @@ async fn shown(gateway: &Gateway, actor: &Actor, id: i64) -> Result<Json<Finding
 
 /// Read one finding.
 ///
-/// With field-level evidence. Every reading is audited.
+/// With field-level evidence, and what follows from it. Every reading is audited.
 #[utoipa::path(get, path = "/v1/findings/{id}", tag = "operating", params(("id" = i64, Path, description = "its id")),
-    responses((status = 200, description = "the finding", body = FindingStep)))]
+    responses((status = 200, description = "the finding", body = NestedFinding)))]
 pub async fn read_finding(
     State(gateway): State<Shared>,
     Bearer(actor): Bearer,
     UrlPath(id): UrlPath<i64>,
-) -> Result<Json<FindingStep>, ApiError> {
+) -> Result<Json<NestedFinding>, ApiError> {
     let found = reach::finding(&gateway, &actor, id).await?;
     note(&gateway, &actor, "read_finding", &found).await?;
-    Ok(Json(finding(&gateway, found)))
+    let implied = match found.implied_by {
+        None => gateway.ledger.implied(&found.connection, &[found.item]).await?,
+        Some(_) => Vec::new(),
+    };
+    let implies = implied.into_iter().map(|f| FindingStep { evidence: None, ..finding(&gateway, f) }).collect();
+    Ok(Json(NestedFinding { finding: finding(&gateway, found), implies }))
+}
+
+/// The connection of a finding that is about a destination.
+fn destination<'a>(gateway: &'a Gateway, finding: &Finding) -> Result<&'a Connection, ApiError> {
+    match (gateway.connection(&finding.connection), Source::from_name(&finding.connection)) {
+        (Some(connection), _) => Ok(connection),
+        (None, Some(_)) => Err(ApiError::conflict("the gateway sends nothing there: it is mended at its source")),
+        (None, None) => Err(ApiError::conflict("the connection is not configured any more")),
+    }
 }
 
 /// Repair a finding.
@@ -100,15 +135,42 @@ pub async fn repair_finding(
     UrlPath(id): UrlPath<i64>,
 ) -> Result<Json<FindingStep>, ApiError> {
     let found = reach::finding(&gateway, &actor, id).await?;
-    let connection = gateway
-        .connection(&found.connection)
-        .ok_or_else(|| ApiError::conflict("the connection is not configured any more"))?;
+    let connection = destination(&gateway, &found)?;
     if !repair(&gateway, connection, &found).await? {
         return Err(ApiError::conflict("sending again cannot mend this finding"));
     }
     note(&gateway, &actor, "repair_finding", &found).await?;
     shown(&gateway, &actor, id).await
 }
+
+/// Call a repair off.
+///
+/// As long as nothing of it was sent: what it owed is owed no longer, and the finding waits for a person.
+#[utoipa::path(post, path = "/v1/findings/{id}/cancel", tag = "operating",
+    params(("id" = i64, Path, description = "its id")),
+    responses((status = 200, description = "it is held", body = FindingStep),
+        (status = 409, description = "it is not being repaired, or was sent already",
+            body = super::error::ProblemDocument, content_type = "application/problem+json")))]
+pub async fn cancel_repair(
+    State(gateway): State<Shared>,
+    Bearer(actor): Bearer,
+    UrlPath(id): UrlPath<i64>,
+) -> Result<Json<FindingStep>, ApiError> {
+    let found = reach::finding(&gateway, &actor, id).await?;
+    if found.status != FindingStatus::Repairing {
+        return Err(ApiError::conflict("the finding is not being repaired"));
+    }
+    let connection = destination(&gateway, &found)?;
+    if !call_off(&gateway, connection, &found).await? {
+        return Err(ApiError::conflict(TOO_LATE));
+    }
+    note(&gateway, &actor, "cancel_repair", &found).await?;
+    shown(&gateway, &actor, id).await
+}
+
+/// Why a repair cannot be called off.
+const TOO_LATE: &str =
+    "too late: the repair was sent, or is being sent, or what it sends is owed for another reason by now";
 
 async fn decide(
     gateway: &Gateway,
@@ -199,7 +261,19 @@ mod tests {
         }
         let repairing = world.post(&token, &format!("/v1/findings/{id}/repair"), Value::Null).await.expect(200).json();
         assert_eq!(repairing["status"], "repairing");
+        let debt = async || world.get(&token, "/v1/connections/store/debts?state=owed").await.expect(200).json();
+        assert_eq!(debt().await["debts"].as_array().map(Vec::len), Some(1));
+        let held = world.post(&token, &format!("/v1/findings/{id}/cancel"), Value::Null).await.expect(200).json();
+        assert_eq!((&held["status"], debt().await["debts"].as_array().map(Vec::len)), (&json!("held"), Some(0)));
+        let entry = world.gateway.ledger.audited(None, 1).await.expect("entries").remove(0);
+        assert_eq!((entry.action.as_str(), entry.subject.as_str()), ("cancel_repair", ids[1].as_str()));
+        world.post(&token, &format!("/v1/findings/{id}/cancel"), Value::Null).await.expect(409);
         world.deliver("store").await;
+        assert_eq!(world.held.lock().expect("a lock").len(), 2, "nothing was sent");
+        world.post(&token, &format!("/v1/findings/{id}/repair"), Value::Null).await.expect(200);
+        world.deliver("store").await;
+        let late = world.post(&token, &format!("/v1/findings/{id}/cancel"), Value::Null).await.expect(409);
+        assert!(late.json()["detail"].as_str().is_some_and(|detail| detail.starts_with("too late")));
         assert_eq!(world.held.lock().expect("a lock").len(), 3);
         world.later(10);
         world.post(&token, address, Value::Null).await.expect(200);

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod auth;
 pub mod baseline;
 pub mod connections;
+pub mod credits;
 pub mod debts;
 pub mod docs;
 pub mod erase;
@@ -29,6 +30,7 @@ pub mod reconciliations;
 pub mod record;
 pub mod replan;
 pub mod route;
+pub mod sources;
 pub mod steer;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -74,6 +76,7 @@ operations! {
     post "/v1/tenants/{tenant}/records/find" => find::find_records;
     post "/v1/tenants/{tenant}/records/{id}/withdraw" => withdraw::withdraw_record;
     post "/v1/tenants/{tenant}/withdrawals" => withdraw::withdraw_key;
+    post "/v1/tenants/{tenant}/sources/{source}/reconcile" => sources::reconcile_source;
     get "/v1/tenants/{tenant}/problems" => problems::list_problems;
     get "/v1/records/{id}" => record::read_record;
     get "/v1/records/{id}/journey" => journey::read_journey;
@@ -87,6 +90,7 @@ operations! {
     post "/v1/connections/{name}/baseline" => baseline::import_baseline;
     post "/v1/connections/{name}/replan" => replan::replan_connection;
     post "/v1/connections/{name}/reconcile" => steer::reconcile_connection;
+    post "/v1/connections/{name}/cancel" => steer::cancel_repairs;
     get "/v1/connections/{name}/debts" => debts::list_debts;
     get "/v1/connections/{name}/loads" => loads::list_loads_of;
     get "/v1/loads" => loads::list_loads;
@@ -97,6 +101,7 @@ operations! {
     get "/v1/findings" => findings::list_findings;
     get "/v1/findings/{id}" => findings::read_finding;
     post "/v1/findings/{id}/repair" => findings::repair_finding;
+    post "/v1/findings/{id}/cancel" => findings::cancel_repair;
     post "/v1/findings/{id}/accept" => findings::accept_finding;
     post "/v1/findings/{id}/suppress" => findings::suppress_finding;
     post "/v1/findings/{id}/reopen" => findings::reopen_finding;
@@ -104,6 +109,7 @@ operations! {
     post "/v1/tokens" => tokens::create_token;
     delete "/v1/tokens/{name}" => tokens::revoke_token;
     get "/v1/audit" => audit::list_audit;
+    post "/v1/learners/credits" => credits::count_credits;
     post "/v1/learners/erase" => erase::erase_learner;
 }
 
@@ -150,6 +156,7 @@ mod tests {
             .replace("/findings/{id}", "/findings/1")
             .replace("{id}", &"0".repeat(32))
             .replace("{name}", "store")
+            .replace("{source}", "default")
     }
 
     #[tokio::test]
@@ -227,10 +234,11 @@ mod tests {
                 Some("retry") => json!({"state": "sent"}),
                 Some("route") => json!({"id": ids[1]}),
                 Some("tokens") => json!({"name": "x", "role": "reader", "tenant": OURS}),
-                Some("erase") => json!({"tenant": OURS, "learner": "p1"}),
+                Some("erase" | "credits") => json!({"tenant": OURS, "learner": "p1"}),
                 _ => Value::Null,
             };
             let address = path.replace("{tenant}", OURS).replace("{name}", "store");
+            let address = address.replace("{source}", "default");
             let address = address.replace("/loads/{id}", &format!("/loads/{load}"));
             let address = address.replace("/findings/{id}", &format!("/findings/{finding}")).replace("{id}", &ids[1]);
             let request = Request::builder().method(method.to_uppercase().as_str()).uri(&address);

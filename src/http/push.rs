@@ -145,7 +145,7 @@ fn answer(receipt: Receipt) -> PushAnswer {
 }
 
 /// The adapter that reads what the request says it carries.
-fn reader(gateway: &Gateway, headers: &HeaderMap) -> Result<Arc<dyn Adapter>, ApiError> {
+pub(super) fn reader(gateway: &Gateway, headers: &HeaderMap) -> Result<Arc<dyn Adapter>, ApiError> {
     let said = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let media_type = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let adapter = gateway.registry.by_media_type(&media_type).filter(|a| a.decoder().is_some());

@@ -5,6 +5,7 @@ use crate::access::{Actor, Right};
 use crate::gateway::{Connection, Gateway};
 use crate::ledger::{Finding, Load, RecordId, StoredRecord};
 use crate::reconcile::compare::Evidence;
+use crate::reconcile::source::Source;
 use std::sync::Arc;
 
 /// Checks a right over a tenant that is named in an address.
@@ -44,9 +45,13 @@ pub fn connection<'a>(gateway: &'a Gateway, actor: &Actor, name: &str) -> Result
     connections(gateway, actor)?.into_iter().find(|c| c.config.name == name).ok_or_else(ApiError::not_found)
 }
 
-/// Whether a token reaches what happened at a connection that may not be configured any more.
+/// Whether a token reaches what happened at a source, or at a connection that may not be configured any more.
 pub fn past(gateway: &Gateway, actor: &Actor, connection: &str) -> bool {
-    let tenant = gateway.connection(connection).map(|c| c.config.tenant.as_str());
+    let source = Source::from_name(connection);
+    let tenant = match &source {
+        Some(source) => Some(source.tenant.as_str()),
+        None => gateway.connection(connection).map(|c| c.config.tenant.as_str()),
+    };
     match (actor.tenant(), tenant) {
         (None, _) => true,
         (Some(own), tenant) => tenant == Some(own),

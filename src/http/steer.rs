@@ -11,6 +11,7 @@ use crate::access::{Actor, audit};
 use crate::delivery::load;
 use crate::gateway::{Connection, Gateway};
 use crate::ledger::{DebtState, LedgerError, Raise, Summary};
+use crate::reconcile::repair::{CalledOff, call_off_all};
 use crate::reconcile::run;
 use axum::Json;
 use axum::extract::State;
@@ -73,7 +74,7 @@ pub enum ReconcileAnswer {
     Summary(Summary),
 }
 
-described!(RetryOrder, RetryAnswer, ReconcileAnswer);
+described!(RetryOrder, RetryAnswer, ReconcileAnswer, CalledOff);
 
 pub(super) async fn note(
     gateway: &Gateway,
@@ -165,6 +166,24 @@ pub async fn retry_debts(
     Ok(Json(RetryAnswer { raised }))
 }
 
+/// Call off unsent repairs.
+///
+/// Every repair that reconciliation raised and of which nothing was sent yet; their findings wait for a person.
+#[utoipa::path(post, path = "/v1/connections/{name}/cancel", tag = "operating",
+    params(("name" = String, Path, description = "name of the connection")),
+    responses((status = 200, description = "how many were called off", body = CalledOff)))]
+pub async fn cancel_repairs(
+    State(gateway): State<Shared>,
+    Bearer(actor): Bearer,
+    UrlPath(name): UrlPath<SmolStr>,
+) -> Result<Json<CalledOff>, ApiError> {
+    let connection = reach::connection(&gateway, &actor, &name)?;
+    let done = call_off_all(&gateway, connection).await?;
+    let detail = format!("{} called off, {} too late", done.called_off, done.too_late);
+    note(&gateway, &actor, "cancel_repairs", connection, &detail).await?;
+    Ok(Json(done))
+}
+
 /// Reconcile a connection now.
 ///
 /// Reads the store back and compares it with what was accepted there. A dry run answers with the summary and all
@@ -221,7 +240,7 @@ mod tests {
         let actions: Vec<_> =
             world.gateway.ledger.audited(None, 2).await.expect("entries").into_iter().map(|e| e.action).collect();
         assert_eq!(actions, ["resume_connection", "pause_connection"]);
-        for verb in ["pause", "resume", "retry", "replan", "reconcile"] {
+        for verb in ["pause", "resume", "retry", "replan", "reconcile", "cancel"] {
             let stranger = world.token(Role::Operator, Some(THEIRS), &[]).await;
             let body = json!({"state": "refused"});
             world.post(&stranger, &format!("/v1/connections/store/{verb}"), body).await.expect(404);

@@ -5,12 +5,15 @@
 //! store → repair (bounded: debts again). A finding that survives a repair waits for a person. [`files`] compares two documents in the same way, without a ledger.
 
 pub mod compare;
+pub mod credits;
 mod evidence;
 pub mod files;
 mod fingerprint;
 pub mod item;
+pub mod nested;
 mod policy;
-mod reading;
+pub mod reading;
 pub mod recognition;
 pub mod repair;
 pub mod run;
+pub mod source;

@@ -20,7 +20,7 @@ use silta_adapter::record::{Body, Record, RecordKind};
 use std::collections::HashSet;
 
 /// Findings that one run may come to. A store that differs in more is not what it was taken for.
-const MOST_FINDINGS: usize = 50_000;
+pub(super) const MOST_FINDINGS: usize = 50_000;
 
 /// What a run came to about one learner.
 pub(super) struct Look {
@@ -51,7 +51,7 @@ pub(super) struct Reading<'a> {
 }
 
 /// Why an inventory is not believed, or the store could not be read.
-pub(super) type Doubt = String;
+pub type Doubt = String;
 
 impl<'a> Reading<'a> {
     pub(super) fn new(gateway: &'a Gateway, connection: &'a Connection, inventory: &'a dyn Inventory) -> Self {
@@ -82,7 +82,7 @@ impl<'a> Reading<'a> {
         }
         let mut queries = Vec::with_capacity(learners.len());
         for learner in &learners {
-            queries.push(self.query(learner.id).await?);
+            queries.push(question(self.gateway, self.connection, learner.id).await?);
         }
         let answers = match self.ask(&queries).await {
             Ok(answers) => answers,
@@ -155,22 +155,6 @@ impl<'a> Reading<'a> {
     pub(super) fn doubts(&self) -> Option<Doubt> {
         let (learners, why) = self.doubtful?;
         Some(format!("nothing is concluded about {learners} learners: {why}"))
-    }
-
-    /// What to ask about a learner: all identifiers known, from every learner record, current or not.
-    async fn query(&self, learner: LearnerId) -> Result<LearnerQuery, DeliveryError> {
-        let mut query = LearnerQuery { learner: Default::default(), identifiers: Vec::new() };
-        for stored in self.gateway.ledger.records_of(&self.connection.config.tenant, learner).await? {
-            let Some(content) = &stored.content else { continue };
-            if query.learner.is_empty() || stored.kind == RecordKind::Learner {
-                let record: Record = self.gateway.vault.open_json(content)?;
-                query.learner = record.head.learner;
-                if let Some(Body::Learner(body)) = record.body {
-                    query.identifiers.extend(body.identifiers.0);
-                }
-            }
-        }
-        Ok(query)
     }
 
     async fn look(&mut self, learner: &Learner, answer: &adapter::Holding) -> Result<Look, DeliveryError> {
@@ -268,6 +252,50 @@ impl<'a> Reading<'a> {
             evidence: vault.seal_json(&one.evidence),
         }
     }
+}
+
+/// What to ask about a learner: all identifiers known, from every learner record, current or not.
+async fn question(
+    gateway: &Gateway,
+    connection: &Connection,
+    learner: LearnerId,
+) -> Result<LearnerQuery, DeliveryError> {
+    let mut query = LearnerQuery { learner: Default::default(), identifiers: Vec::new() };
+    for stored in gateway.ledger.records_of(&connection.config.tenant, learner).await? {
+        let Some(content) = &stored.content else { continue };
+        if query.learner.is_empty() || stored.kind == RecordKind::Learner {
+            let record: Record = gateway.vault.open_json(content)?;
+            query.learner = record.head.learner;
+            if let Some(Body::Learner(body)) = record.body {
+                query.identifiers.extend(body.identifiers.0);
+            }
+        }
+    }
+    Ok(query)
+}
+
+/// What a store holds about one learner, rows of other institutions included; or why it is not known whether that is
+/// everything.
+///
+/// # Errors
+/// If the ledger fails or a content cannot be opened.
+pub async fn read_one(
+    gateway: &Gateway,
+    connection: &Connection,
+    learner: LearnerId,
+) -> Result<Result<Vec<Record>, Doubt>, DeliveryError> {
+    let Some(inventory) = &connection.connected.inventory else { return Ok(Err("it cannot be read".into())) };
+    let reading = Reading::new(gateway, connection, &**inventory);
+    let query = question(gateway, connection, learner).await?;
+    let mut answers = match reading.ask(std::slice::from_ref(&query)).await {
+        Ok(answers) => answers,
+        Err(doubt) => return Ok(Err(doubt)),
+    };
+    Ok(match answers.pop() {
+        Some(answer) if !is_about(&query, &answer) => Err("the store answers about somebody else".into()),
+        Some(answer) if answer.complete => Ok(answer.records),
+        _ => Err("it is not known whether the answer is everything".into()),
+    })
 }
 
 /// Says of each finding what becomes of it, and leaves out what is no error by the connection's rules, with all that

@@ -4,6 +4,7 @@ use super::compare::Evidence;
 use super::evidence::SMALL;
 use super::reading::{Look, Reading};
 use super::repair;
+use super::source::{self, Scope};
 use crate::delivery::DeliveryError;
 use crate::delivery::settle::micros;
 use crate::delivery::walk::Walk;
@@ -177,7 +178,9 @@ pub async fn schedule(gateway: Arc<Gateway>, stop: tokio_util::sync::Cancellatio
     let mut loops = tokio::task::JoinSet::new();
     for connection in &gateway.connections {
         let every = connection.config.reconcile_every_secs.unwrap_or(gateway.config.reconcile.every_secs);
-        if every == 0 || !connection.readback() {
+        // A feed is read from its beginning only where somebody asked for it.
+        let asked = connection.connected.pull.is_some() && connection.config.reconcile_every_secs.is_some();
+        if every == 0 || !(connection.readback() || asked) {
             continue;
         }
         let (gateway, connection, stop) = (gateway.clone(), connection.clone(), stop.clone());
@@ -199,10 +202,21 @@ async fn pause(stop: &tokio_util::sync::CancellationToken) {
 }
 
 /// Reconciles a connection, unless another process did so meanwhile.
-async fn due(gateway: &Gateway, connection: &Connection, every: Micros) -> Result<(), DeliveryError> {
+async fn due(gateway: &Arc<Gateway>, connection: &Connection, every: Micros) -> Result<(), DeliveryError> {
     let last = gateway.ledger.connection(&connection.config.name).await?.last_reconciled;
-    if last.is_none_or(|last| last + every <= gateway.now()) {
+    if last.is_some_and(|last| last + every > gateway.now()) {
+        return Ok(());
+    }
+    if connection.readback() {
         run(gateway, connection).await?;
+    }
+    if connection.connected.pull.is_some() && connection.config.reconcile_every_secs.is_some() {
+        let mut state = gateway.ledger.connection(&connection.config.name).await?;
+        state.last_reconciled = Some(gateway.now());
+        gateway.ledger.set_connection(&state).await?;
+        if let Err(error) = source::feed(gateway, connection, &Scope::default(), false).await {
+            tracing::error!(connection = %connection.config.name, %error, "the source was not reconciled");
+        }
     }
     Ok(())
 }

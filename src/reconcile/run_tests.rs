@@ -145,3 +145,61 @@ async fn rules_say_what_is_repaired_what_waits_and_what_is_no_error() {
     held.sort_by_key(|(kind, _)| *kind);
     assert_eq!(held, [(FindingKind::Missing, FindingStatus::Repairing), (FindingKind::Differs, FindingStatus::Open)]);
 }
+
+async fn statuses(world: &World) -> Vec<FindingStatus> {
+    let findings = world.gateway.ledger.findings(Some("store"), false, 0, 100).await.expect("findings");
+    findings.iter().map(|f| f.status).collect()
+}
+
+async fn owed(world: &World) -> i64 {
+    world.gateway.ledger.figures("store", 0).await.expect("figures").in_state(DebtState::Owed)
+}
+
+#[tokio::test]
+async fn unsent_repairs_are_called_off_and_raised_again_by_a_person_alone() {
+    let world = established("repair = 'auto'").await;
+    lose(&world, |record| ["a1", "a2"].contains(&record.head.key.id.as_str()));
+    assert_eq!(reconciled(&world).await.repairs, 2);
+    assert_eq!((owed(&world).await, statuses(&world).await), (2, vec![FindingStatus::Repairing; 2]));
+    let done = repair::call_off_all(&world.gateway, store(&world)).await.expect("called off");
+    assert_eq!(done, repair::CalledOff { called_off: 2, too_late: 0 });
+    assert_eq!((owed(&world).await, statuses(&world).await), (0, vec![FindingStatus::Held; 2]));
+    world.deliver("store").await;
+    assert_eq!(world.held.lock().expect("a lock").len(), MANY - 1, "nothing was sent");
+    let summary = reconciled(&world).await;
+    assert_eq!((summary.findings["missing"], summary.repairs), (2, 0), "no run raises it again: {summary:?}");
+
+    let findings = world.gateway.ledger.findings(Some("store"), false, 0, 9).await.expect("findings");
+    assert!(repair::repair(&world.gateway, store(&world), &findings[0]).await.expect("asked"));
+    world.deliver("store").await;
+    let sent = world.gateway.ledger.finding(findings[0].id).await.expect("read").expect("a finding");
+    assert!(!repair::call_off(&world.gateway, store(&world), &sent).await.expect("asked"), "it was sent");
+    world.later(10);
+    let summary = reconciled(&world).await;
+    assert!(summary.findings.is_empty(), "a load repairs both: {summary:?}");
+}
+
+#[tokio::test]
+async fn a_load_made_only_to_remove_a_stranger_is_called_off_with_the_last_that_needs_it() {
+    let world = established("repair = 'auto'").await;
+    let mut strangers = world.held.lock().expect("a lock").clone();
+    strangers.retain(|record| ["a1", "a2"].contains(&record.head.key.id.as_str()));
+    for stranger in &mut strangers {
+        stranger.head.key.id = format!("theirs-{}", stranger.head.key.id).into();
+        if let Some(Body::Attainment(body)) = &mut stranger.body {
+            body.title.0[0].value = stranger.head.key.id.to_string();
+        }
+    }
+    world.held.lock().expect("a lock").extend(strangers);
+    let summary = reconciled(&world).await;
+    assert_eq!((summary.findings["unexpected"], summary.repairs), (2, 2), "{summary:?}");
+    assert_eq!(owed(&world).await, 1, "one load removes both");
+    let findings = world.gateway.ledger.findings(Some("store"), false, 0, 9).await.expect("findings");
+    for (finding, left) in findings.iter().zip([1, 0]) {
+        assert!(repair::call_off(&world.gateway, store(&world), finding).await.expect("asked"));
+        assert_eq!(owed(&world).await, left);
+    }
+    assert_eq!(statuses(&world).await, [FindingStatus::Held; 2]);
+    let figures = world.gateway.ledger.figures("store", 0).await.expect("figures");
+    assert_eq!(figures.in_state(DebtState::Confirmed), MANY as i64 + 1);
+}

@@ -288,6 +288,13 @@ fn a_store_is_made_brought_up_to_date_and_looked_after() {
     let well = run(&["doctor", "--config", &config]).expect(0).out;
     assert!(well.contains("ok    store") && !well.contains("FAIL"), "{well}");
 
+    site.configure(&format!(
+        "[[connection]]\nname = 'virta'\ntenant = '{TENANT}'\nadapter = 'virta'\n[connection.settings]\ndirectory = 'x'\n"
+    ));
+    let bare = run(&["doctor", "--config", &config]).expect(0).out;
+    assert!(bare.contains("note  connection virta: what is sent is not checked against the official XSD"), "{bare}");
+    site.configure("");
+
     let token = run(&create).expect(0).out;
     assert!(token.trim().len() > 20);
     let again = run(&create).expect(1);

@@ -13,4 +13,8 @@ mod peers;
 mod process;
 mod seal;
 mod serve;
+mod sftp;
 mod site;
+mod sources;
+#[path = "../../contract-tests/tests/sshd/mod.rs"]
+mod sshd;

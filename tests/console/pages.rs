@@ -132,6 +132,8 @@ async fn a_finding_shows_both_sides_and_is_ruled_on() {
         ("suppress", FindingStatus::Suppressed),
         ("reopen", FindingStatus::Open),
         ("repair", FindingStatus::Repairing),
+        ("cancel", FindingStatus::Held),
+        ("repair", FindingStatus::Repairing),
     ] {
         browser.press(&path, &format!("{path}/{act}"), &[]).await;
         let now = world.gateway.ledger.finding(finding).await.expect("read").expect("a finding").status;

@@ -86,6 +86,8 @@ through_the_door!(Debts {
     fn debts_of(record: RecordId) -> Vec<Debt>;
     fn holdings(connection: &str, after: Option<HoldingCursor>, limit: u32) -> Vec<Holding>;
     fn raise(at: Micros, why: &str, which: &Raise) -> u64;
+    fn call_off(at: Micros, debt: i64, why: &str) -> bool;
+    fn reject(at: Micros, connection: &str, until: Micros, rejected: &[Rejection]) -> u64;
     fn observed(at: Micros, seen: &[Observation]) -> ();
     fn open_load(load: &NewLoad) -> i64;
     fn add_to_manifest(load: i64, entries: &[ManifestEntry]) -> ();
@@ -110,6 +112,7 @@ through_the_door!(Findings {
     fn findings(connection: Option<&str>, closed: bool, after: i64, limit: u32) -> Vec<Finding>;
     fn finding(id: i64) -> Option<Finding>;
     fn findings_of(record: RecordId) -> Vec<Finding>;
+    fn implied(connection: &str, by: &[RecordId]) -> Vec<Finding>;
     fn set_finding(id: i64, at: Micros, status: FindingStatus) -> ();
 });
 

@@ -11,7 +11,7 @@ use crate::mapping::Mappings;
 use crate::problem::Problem;
 use crate::record::{Identifier, Record, RecordKey, RecordKind};
 use crate::report::Reports;
-use crate::validate::Validate;
+use crate::validate::{Conform, Validate};
 use async_trait::async_trait;
 use smol_str::SmolStr;
 use std::io::{self, BufRead, Write};
@@ -50,6 +50,12 @@ pub trait Adapter: Send + Sync {
     fn connect(&self, settings: &serde_json::Value) -> Result<Connected, BadSettings> {
         let _ = settings;
         Err(BadSettings("this adapter has no destinations".into()))
+    }
+
+    /// What an operator should know about settings that can be used: what they leave out.
+    fn advice(&self, settings: &serde_json::Value) -> Vec<String> {
+        let _ = settings;
+        Vec::new()
     }
 }
 
@@ -351,6 +357,8 @@ pub struct Connected {
     pub reports: Option<Arc<dyn Reports>>,
     /// Says what is new, if it is a source to pull from.
     pub pull: Option<Arc<dyn Pull>>,
+    /// What every item has to conform to before it is sent, if the operator named a schema.
+    pub schema: Option<Arc<dyn Conform>>,
 }
 
 /// What one send carries.

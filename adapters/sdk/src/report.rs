@@ -11,6 +11,8 @@ use smol_str::SmolStr;
 pub struct Report {
     /// Where the next reading begins: opaque, and different for each report.
     pub cursor: SmolStr,
+    /// When it was written: it says nothing of what was sent later.
+    pub at: jiff::Timestamp,
     /// What it says.
     pub remarks: Vec<Remark>,
     /// Rows that could not be read, and are not among the remarks.

@@ -5,6 +5,7 @@
 
 use crate::record::{Amount, Attainment, Body, Record, RecordKey, Texts};
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::Serialize;
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 const CATEGORY: (&str, &str) = ("virta:opintosuorituslaji", "3");
 
 /// What is odd about how attainments add up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The same part in several wholes.
@@ -35,7 +36,7 @@ pub enum Kind {
 }
 
 /// One oddity.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Oddity {
     /// What it is.
     pub kind: Kind,
@@ -46,7 +47,7 @@ pub struct Oddity {
 }
 
 /// A part of a whole.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Piece {
     /// Its id.
     pub id: SmolStr,
@@ -59,7 +60,7 @@ pub struct Piece {
 }
 
 /// An attainment with parts.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Whole {
     /// Its key.
     pub key: RecordKey,
@@ -76,7 +77,7 @@ pub struct Whole {
 }
 
 /// How the attainments of one learner add up.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Stack {
     /// The learner's local id.
     pub learner: SmolStr,
@@ -99,7 +100,21 @@ pub fn stacks(records: &[Record]) -> Vec<Stack> {
             learners.entry((key.tenant, key.source, key.id)).or_default().push((record, a));
         }
     }
-    learners.into_iter().map(|((_, _, learner), attainments)| Stacking::of(&attainments).stack(learner)).collect()
+    learners.into_iter().map(|((_, _, learner), attainments)| Stacking::of(&attainments, &[]).stack(learner)).collect()
+}
+
+/// How the attainments of one person add up, whoever says them. Of each pair of places in `same`, which are the same
+/// learning, one is counted; that is not odd.
+pub fn stack(learner: SmolStr, records: &[Record], same: &[(usize, usize)]) -> Stack {
+    let (mut attainments, mut places) = (Vec::new(), HashMap::new());
+    for (at, record) in records.iter().enumerate() {
+        if let (Some(Body::Attainment(a)), false) = (&record.body, record.head.state.is_tombstone()) {
+            places.insert(at, attainments.len());
+            attainments.push((record, &**a));
+        }
+    }
+    let same: Vec<_> = same.iter().filter_map(|(one, other)| Some((*places.get(one)?, *places.get(other)?))).collect();
+    Stacking::of(&attainments, &same).stack(learner)
 }
 
 fn is_partial(a: &Attainment) -> bool {
@@ -115,11 +130,13 @@ struct Stacking<'a> {
     by_id: HashMap<&'a str, usize>,
     /// The wholes each is part of.
     wholes: Vec<Vec<usize>>,
+    /// Pairs that are the same learning.
+    same: &'a [(usize, usize)],
     oddities: Vec<Oddity>,
 }
 
 impl<'a> Stacking<'a> {
-    fn of(attainments: &'a [(&'a Record, &'a Attainment)]) -> Self {
+    fn of(attainments: &'a [(&'a Record, &'a Attainment)], same: &'a [(usize, usize)]) -> Self {
         let by_id: HashMap<&str, usize> =
             attainments.iter().enumerate().map(|(at, (record, _))| (record.head.key.id.as_str(), at)).collect();
         let mut wholes = vec![Vec::new(); attainments.len()];
@@ -130,7 +147,7 @@ impl<'a> Stacking<'a> {
                 }
             }
         }
-        Self { attainments, by_id, wholes, oddities: Vec::new() }
+        Self { attainments, by_id, wholes, same, oddities: Vec::new() }
     }
 
     fn id(&self, at: usize) -> SmolStr {
@@ -147,6 +164,9 @@ impl<'a> Stacking<'a> {
         self.shared();
         let mut roots = self.roots();
         self.same_learning(&mut roots);
+        for (one, other) in self.same {
+            self.count_once(&[*one, *other], &mut roots);
+        }
         // Wholes with credits of their own first, so that what is made of shared parts counts the rest.
         let mut seen = BTreeSet::new();
         let (own, made): (Vec<usize>, Vec<usize>) =
@@ -260,12 +280,16 @@ impl<'a> Stacking<'a> {
                 (Kind::SameLearning, "the same learning in several forms; it is counted once")
             };
             self.odd(kind, group.clone(), message);
-            // What counts within a whole counts there; else the one with most credits does.
-            let nested = group.iter().find(|at| !self.wholes[**at].is_empty());
-            let most = group.iter().max_by_key(|at| (ects(self.attainments[**at].1), std::cmp::Reverse(**at)));
-            let kept = nested.or(most).copied();
-            roots.retain(|at| !group.contains(at) || Some(*at) == kept);
+            self.count_once(&group, roots);
         }
+    }
+
+    /// What counts within a whole counts there; else the one with most credits does.
+    fn count_once(&self, group: &[usize], roots: &mut Vec<usize>) {
+        let nested = group.iter().find(|at| !self.wholes[**at].is_empty());
+        let most = group.iter().max_by_key(|at| (ects(self.attainments[**at].1), std::cmp::Reverse(**at)));
+        let kept = nested.or(most).copied();
+        roots.retain(|at| !group.contains(at) || Some(*at) == kept);
     }
 
     /// By what a learning is the same as another: its code or its title, at one awarding body.
@@ -351,6 +375,20 @@ mod tests {
         let expected =
             [Kind::SharedPart, Kind::DoubleCounting, Kind::SameLearning, Kind::PartialAlone, Kind::MissingPart];
         assert_eq!(kinds(&stack), expected, "{:#?}", stack.oddities);
+    }
+
+    #[test]
+    fn of_what_is_known_to_be_the_same_one_counts_and_that_is_not_odd() {
+        let records = [
+            attainment("home", "5", json!({})),
+            attainment("origin", "5", json!({})),
+            attainment("degree", "60", parts(&["within"])),
+            attainment("within", "4", json!({})),
+            attainment("recognised", "4", json!({})),
+        ];
+        let stack = super::stack("L".into(), &records, &[(0, 1), (4, 3)]);
+        assert_eq!((stack.total.to_string().as_str(), kinds(&stack)), ("65", vec![]));
+        assert_eq!(stack.counted, ["home", "degree"]);
     }
 
     #[test]

@@ -48,6 +48,15 @@ impl From<Finding> for Problem {
     }
 }
 
+/// Checks documents that are to be sent against a schema that the operator named.
+pub trait Conform: Send + Sync {
+    /// What tells this schema from another: the same text for the same content.
+    fn version(&self) -> &str;
+
+    /// What in a document is not as the schema has it; nothing if it conforms. Messages hold no values of the document.
+    fn conform(&self, document: &[u8]) -> Vec<Problem>;
+}
+
 /// What was found in one document.
 ///
 /// What the official schema says and what reading finds are kept apart: official schemas are silent about much that

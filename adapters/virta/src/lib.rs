@@ -8,6 +8,7 @@
 //! | [`decode`] | documents into records |
 //! | `encode` | records into documents |
 //! | `checks` | what the store's keeper counts against a sender |
+//! | `schema` | the official schema, in the operator's copy |
 //! | [`settings`] | the settings of a connection, and opening one |
 //! | [`drop`](mod@drop), [`sftp`] | sending loads: into a directory, to a server |
 //! | `reports` | what the store says later is wrong with what it was sent |
@@ -24,6 +25,7 @@ pub mod names;
 mod reports;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+mod schema;
 pub mod settings;
 pub mod sftp;
 mod shape;
@@ -89,6 +91,10 @@ impl Adapter for Virta {
 
     fn connect(&self, settings: &serde_json::Value) -> Result<Connected, BadSettings> {
         settings::connect(settings, Arc::new(*self))
+    }
+
+    fn advice(&self, settings: &serde_json::Value) -> Vec<String> {
+        settings::advice(settings)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::drop::DirectoryDrop;
 use crate::reports::ReportReader;
+use crate::schema::Xsd;
 use crate::sftp::SftpDrop;
 use crate::soap::SoapReader;
 use schemars::{JsonSchema, Schema};
@@ -10,6 +11,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use silta_adapter::adapter::{BadSettings, Connected, Decode, Deliver, Inventory};
 use silta_adapter::report::Reports;
+use silta_adapter::validate::Conform;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,6 +27,9 @@ pub struct Settings {
     pub soap: Option<SoapSettings>,
     /// Where the store puts its reports of defects.
     pub reports: Option<ReportSettings>,
+    /// The official schema, in your own copy: the directory it is in, or its main file `Virta.xsd`. Each row is checked
+    /// against it before it is sent; without it none is.
+    pub schema: Option<PathBuf>,
 }
 
 /// Where the store puts its reports of defects: files of comma-separated values, of which the newest counts.
@@ -187,9 +192,23 @@ pub fn connect(settings: &serde_json::Value, decoder: Arc<dyn Decode>) -> Result
         (Some(reports), sftp) => Some(Arc::new(ReportReader::new(reports, sftp.as_ref())?) as Arc<dyn Reports>),
         (None, _) => None,
     };
+    let schema = match &settings.schema {
+        Some(path) => Some(Arc::new(Xsd::read(path)?) as Arc<dyn Conform>),
+        None => None,
+    };
     match (&deliver, &inventory) {
         (None, None) => Err(BadSettings("give directory or sftp, soap, or both".into())),
-        _ => Ok(Connected { deliver, inventory, reports, ..Connected::default() }),
+        _ => Ok(Connected { deliver, inventory, reports, schema, ..Connected::default() }),
+    }
+}
+
+/// What settings leave out that an operator should know of.
+pub fn advice(settings: &serde_json::Value) -> Vec<String> {
+    match Settings::deserialize(settings) {
+        Ok(Settings { directory, sftp, schema: None, .. }) if directory.is_some() || sftp.is_some() => {
+            vec!["what is sent is not checked against the official XSD: name your copy of it in settings.schema".into()]
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -213,9 +232,20 @@ mod tests {
     }
 
     #[test]
+    fn an_operator_is_told_where_no_schema_is_checked() {
+        assert_eq!(advice(&json!({"directory": "out"})).len(), 1);
+        for settings in
+            [json!({"directory": "out", "schema": "xsd"}), json!({"soap": {"url": "https://store.example"}})]
+        {
+            assert_eq!(advice(&settings), [""; 0], "{settings}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_is_refused() {
         for (settings, reason) in [
             (json!({}), "give directory or sftp"),
+            (json!({"directory": "out", "schema": "/nowhere/at/all"}), "schema: /nowhere/at/all cannot be read"),
             (json!({"directory": "out", "colour": 1}), "unknown field `colour`"),
             (json!({"soap": {"url": "ftp://store.example"}}), "http or https"),
             (json!({"soap": {"url": "https://me:pw@store.example"}}), "password_file"),

@@ -6,7 +6,7 @@ use silta_ledger::rows::{AttemptRow, DebtRow, HoldingRow, RecordRow, row};
 use silta_ledger::{
     Attempt, Claim, ConnectionState, Debt, DebtState, DebtTarget, Debts, DirtyItem, Figures, Holding, HoldingCursor,
     LaneId, LeaseToken, Load, LoadStatus, ManifestEntry, Micros, NewLoad, Observation, Outcome, Plan, Raise, RecordId,
-    Result, Settled, Shrinkage,
+    Rejection, Result, Settled, Shrinkage,
 };
 
 macro_rules! select_debts {
@@ -160,6 +160,14 @@ impl Debts for PostgresLedger {
 
     async fn raise(&self, at: Micros, why: &str, which: &Raise) -> Result<u64> {
         again!(plans::raise(self, at, why, which))
+    }
+
+    async fn call_off(&self, at: Micros, debt: i64, why: &str) -> Result<bool> {
+        again!(plans::call_off(self, at, debt, why))
+    }
+
+    async fn reject(&self, at: Micros, connection: &str, until: Micros, rejected: &[Rejection]) -> Result<u64> {
+        again!(plans::reject(self, at, connection, until, rejected))
     }
 
     async fn observed(&self, at: Micros, seen: &[Observation]) -> Result<()> {

@@ -221,6 +221,15 @@ impl Findings for PostgresLedger {
         query.fetch_all(&self.pool).await.map_err(failed)?.into_iter().map(FindingRow::read).collect()
     }
 
+    async fn implied(&self, connection: &str, by: &[RecordId]) -> Result<Vec<Finding>> {
+        let query = select_findings!(
+            "WHERE c.name = $1 AND f.status <> 'closed' AND f.implied_by = ANY($2) ORDER BY f.id",
+            connection,
+            &keys(by)
+        );
+        query.fetch_all(&self.pool).await.map_err(failed)?.into_iter().map(FindingRow::read).collect()
+    }
+
     async fn set_finding(&self, id: i64, at: Micros, status: FindingStatus) -> Result<()> {
         sqlx::query!(
             "UPDATE finding SET status = $1, closed = $2 WHERE id = $3 AND status <> 'closed'",

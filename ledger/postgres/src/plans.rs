@@ -4,8 +4,8 @@ use super::rows::{insert_contents, opt_digest_bytes};
 use super::{PostgresLedger, commit, content_numbers, failed, tick};
 use silta_ledger::batch::NewContent;
 use silta_ledger::rows::row;
-use silta_ledger::stored::{digest_bytes, wanted_name};
-use silta_ledger::{DebtState, Decision, LearnerId, Micros, Observation, Plan, Raise, Result};
+use silta_ledger::stored::{CALLED_OFF, digest_bytes, wanted_name};
+use silta_ledger::{DebtState, Decision, LearnerId, Micros, Observation, Plan, Raise, Rejection, Result};
 use sqlx::PgConnection;
 use std::collections::HashMap;
 
@@ -342,6 +342,88 @@ async fn in_state(conn: &mut PgConnection, connection: &str, state: DebtState) -
     .fetch_all(conn)
     .await
     .map_err(failed)
+}
+
+/// See [`silta_ledger::Debts::call_off`].
+pub(super) async fn call_off(ledger: &PostgresLedger, at: Micros, debt: i64, why: &str) -> Result<bool> {
+    let mut tx = ledger.write().await?;
+    lock_debts(&mut tx, &[debt]).await?;
+    // What was accepted is what it was; what never was waits for an operator.
+    let done = sqlx::query!(
+        "UPDATE debt SET since = $2,
+            state = CASE
+                WHEN was.accepted THEN
+                    CASE WHEN confirmed_at IS NOT NULL AND confirmed_digest IS NOT DISTINCT FROM sent_digest
+                        THEN 'confirmed' ELSE 'sent' END
+                WHEN was.settled THEN 'settled' ELSE 'refused' END,
+            fixer = CASE WHEN was.accepted OR was.settled THEN NULL ELSE 'operator' END,
+            reason = CASE WHEN was.accepted OR was.settled THEN '' ELSE $4 END
+         FROM (SELECT d.id,
+                d.sent_at IS NOT NULL AND d.sent_digest IS NOT DISTINCT FROM
+                    CASE WHEN d.wanted = 'present' THEN d.wanted_digest END AS accepted,
+                d.wanted = 'absent' AND d.sent_at IS NULL AS settled
+            FROM debt d JOIN record r ON r.id = d.record
+            WHERE d.id = $1 AND d.state = 'owed' AND d.attempts = 0 AND d.reason = $3
+                AND NOT EXISTS (SELECT 1 FROM load l JOIN manifest m ON m.load = l.id
+                    WHERE l.connection = d.connection AND l.status = 'sending' AND m.item = r.key)) was
+         WHERE debt.id = was.id",
+        debt,
+        at,
+        why,
+        CALLED_OFF
+    )
+    .execute(&mut *tx)
+    .await
+    .map_err(failed)?
+    .rows_affected();
+    rest(&mut tx, &[debt]).await?;
+    commit(tx).await?;
+    Ok(done > 0)
+}
+
+/// See [`silta_ledger::Debts::reject`].
+pub(super) async fn reject(
+    ledger: &PostgresLedger,
+    at: Micros,
+    connection: &str,
+    until: Micros,
+    rejected: &[Rejection],
+) -> Result<u64> {
+    let mut tx = ledger.write().await?;
+    let items: Vec<Vec<u8>> = rejected.iter().map(|one| one.item.0.to_vec()).collect();
+    let debts = sqlx::query_scalar!(
+        "SELECT d.id FROM debt d JOIN record r ON r.id = d.record
+         WHERE r.key = ANY($1) AND d.connection = (SELECT id FROM connection WHERE name = $2)",
+        &items,
+        connection
+    )
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(failed)?;
+    lock_debts(&mut tx, &debts).await?;
+    let fixers: Vec<String> = rejected.iter().map(|one| one.fixer.name().to_owned()).collect();
+    let reasons: Vec<String> = rejected.iter().map(|one| one.reason.clone()).collect();
+    // What was last accepted is what was last seen there.
+    let refused = sqlx::query_scalar!(
+        "UPDATE debt SET state = 'refused', since = $1, fixer = j.fixer, reason = j.reason,
+            unsure = unsure OR confirmed_digest IS NULL,
+            sent_at = confirmed_at, sent_digest = confirmed_digest, sent_content = confirmed_content
+         FROM unnest($2::bytea[], $3::text[], $4::text[]) AS j (item, fixer, reason) JOIN record r ON r.key = j.item
+         WHERE debt.id = ANY($5) AND debt.record = r.id AND debt.wanted = 'present'
+            AND debt.state IN ('sent', 'confirmed', 'unverifiable') AND coalesce(debt.sent_at, 0) <= $6 AND coalesce(debt.confirmed_at, 0) <= $6 RETURNING debt.id",
+        at,
+        &items,
+        &fixers,
+        &reasons,
+        &debts,
+        until
+    )
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(failed)?;
+    drop_unused(&mut tx, &refused).await?;
+    commit(tx).await?;
+    Ok(refused.len() as u64)
 }
 
 /// See [`silta_ledger::Debts::observed`].

@@ -7,7 +7,7 @@ use silta_ledger::stored::wanted_from_name;
 use silta_ledger::{
     Attempt, Claim, ConnectionState, Debt, DebtState, DebtTarget, Debts, DirtyItem, Figures, Holding, HoldingCursor,
     LaneId, LeaseToken, Load, LoadStatus, ManifestEntry, Micros, NewLoad, Observation, Outcome, Plan, Raise, RecordId,
-    Result, Settled, Shrinkage,
+    Rejection, Result, Settled, Shrinkage,
 };
 use sqlx::SqliteConnection;
 
@@ -215,6 +215,14 @@ impl Debts for SqliteLedger {
 
     async fn raise(&self, at: Micros, why: &str, which: &Raise) -> Result<u64> {
         plans::raise(self, at, why, which).await
+    }
+
+    async fn call_off(&self, at: Micros, debt: i64, why: &str) -> Result<bool> {
+        plans::call_off(self, at, debt, why).await
+    }
+
+    async fn reject(&self, at: Micros, connection: &str, until: Micros, rejected: &[Rejection]) -> Result<u64> {
+        plans::reject(self, at, connection, until, rejected).await
     }
 
     async fn observed(&self, at: Micros, seen: &[Observation]) -> Result<()> {

@@ -201,6 +201,16 @@ impl Findings for SqliteLedger {
         query.fetch_all(&mut *self.read().await?).await.map_err(failed)?.into_iter().map(FindingRow::read).collect()
     }
 
+    async fn implied(&self, connection: &str, by: &[RecordId]) -> Result<Vec<Finding>> {
+        let query = select_findings!(
+            "WHERE c.name = ? AND f.status <> 'closed' AND f.implied_by IN (SELECT unhex(value) FROM json_each(?))
+             ORDER BY f.id",
+            connection,
+            keys(by)
+        );
+        query.fetch_all(&mut *self.read().await?).await.map_err(failed)?.into_iter().map(FindingRow::read).collect()
+    }
+
     async fn set_finding(&self, id: i64, at: Micros, status: FindingStatus) -> Result<()> {
         let mut tx = self.write().await?;
         sqlx::query!(

@@ -5,8 +5,8 @@ use super::{SqliteLedger, commit, failed, next};
 use serde_json::{Value, json};
 use silta_ledger::batch::NewContent;
 use silta_ledger::rows::row;
-use silta_ledger::stored::{digest_bytes, wanted_name};
-use silta_ledger::{Decision, LearnerId, Micros, Observation, Plan, Raise, Result};
+use silta_ledger::stored::{CALLED_OFF, digest_bytes, wanted_name};
+use silta_ledger::{Decision, LearnerId, Micros, Observation, Plan, Raise, Rejection, Result};
 use sqlx::SqliteConnection;
 use std::collections::HashMap;
 
@@ -266,6 +266,72 @@ pub(super) async fn raise(ledger: &SqliteLedger, at: Micros, why: &str, which: &
     enqueue(&mut tx, &debts, at, Due::Now).await?;
     commit(tx).await?;
     Ok(found.len() as u64)
+}
+
+/// See [`silta_ledger::Debts::call_off`].
+pub(super) async fn call_off(ledger: &SqliteLedger, at: Micros, debt: i64, why: &str) -> Result<bool> {
+    let mut tx = ledger.write().await?;
+    // What was accepted is what it was; what never was waits for an operator.
+    let done = sqlx::query!(
+        "UPDATE debt SET since = ?2,
+            fixer = iif(was.accepted OR was.settled, NULL, 'operator'),
+            reason = iif(was.accepted OR was.settled, '', ?4),
+            state = CASE
+                WHEN was.accepted THEN
+                    iif(confirmed_at IS NOT NULL AND confirmed_digest IS sent_digest, 'confirmed', 'sent')
+                WHEN was.settled THEN 'settled' ELSE 'refused' END
+         FROM (SELECT d.id,
+                d.sent_at IS NOT NULL AND d.sent_digest IS iif(d.wanted = 'present', d.wanted_digest, NULL) AS accepted,
+                d.wanted = 'absent' AND d.sent_at IS NULL AS settled
+            FROM debt d CROSS JOIN record r ON r.id = d.record
+            WHERE d.id = ?1 AND d.state = 'owed' AND d.attempts = 0 AND d.reason = ?3
+                AND NOT EXISTS (SELECT 1 FROM load l CROSS JOIN manifest m ON m.load = l.id
+                    WHERE l.connection = d.connection AND l.status = 'sending' AND m.item = r.key)) was
+         WHERE debt.id = was.id",
+        debt,
+        at,
+        why,
+        CALLED_OFF
+    )
+    .execute(&mut *tx)
+    .await
+    .map_err(failed)?
+    .rows_affected();
+    rest(&mut tx, &numbers([debt])).await?;
+    commit(tx).await?;
+    Ok(done > 0)
+}
+
+/// See [`silta_ledger::Debts::reject`].
+pub(super) async fn reject(
+    ledger: &SqliteLedger,
+    at: Micros,
+    connection: &str,
+    until: Micros,
+    rejected: &[Rejection],
+) -> Result<u64> {
+    let mut tx = ledger.write().await?;
+    let row = |one: &Rejection| json!([hex(&one.item.0), one.fixer.name(), one.reason]).to_string();
+    // What was last accepted is what was last seen there.
+    let refused = sqlx::query_scalar!(
+        r#"UPDATE debt SET state = 'refused', since = ?2, fixer = j.value ->> 1,
+            reason = j.value ->> 2, unsure = unsure OR confirmed_digest IS NULL,
+            sent_at = confirmed_at, sent_digest = confirmed_digest, sent_content = confirmed_content
+         FROM json_each(?1) j, record r WHERE r.key = unhex(j.value ->> 0) AND debt.record = r.id
+            AND debt.connection = (SELECT id FROM connection WHERE name = ?3)
+            AND debt.wanted = 'present' AND debt.state IN ('sent', 'confirmed', 'unverifiable')
+            AND coalesce(debt.sent_at, 0) <= ?4 AND coalesce(debt.confirmed_at, 0) <= ?4 RETURNING debt.id AS "id!""#,
+        list(rejected.iter().map(row)),
+        at,
+        connection,
+        until
+    )
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(failed)?;
+    drop_unused(&mut tx, &numbers(refused.iter().copied())).await?;
+    commit(tx).await?;
+    Ok(refused.len() as u64)
 }
 
 /// See [`silta_ledger::Debts::observed`].

@@ -1,7 +1,7 @@
 //! Reconciliations and the life of a finding.
 
 use super::*;
-use FindingStatus::{Accepted, Closed, Open, Persistent, Repairing, Suppressed};
+use FindingStatus::{Accepted, Closed, Held, Open, Persistent, Repairing, Suppressed};
 
 fn finding(n: u8, kind: FindingKind, content: u8) -> NewFinding {
     NewFinding {
@@ -136,6 +136,33 @@ pub async fn findings_are_paged_by_connection(ledger: &dyn Ledger) {
     assert_eq!(list(Some(STORE), false, 0, 9).await, [id(1), id(3)]);
     assert_eq!(ledger.finding(first.id).await.expect("read").expect("a finding").evidence, [1]);
     assert!(ledger.finding(999).await.expect("read").is_none());
+}
+
+pub async fn findings_hang_under_the_one_that_implies_them(ledger: &dyn Ledger) {
+    let implied = |n, by| NewFinding { implied_by: Some(id(by)), ..finding(n, FindingKind::Missing, n) };
+    let found = [finding(1, FindingKind::Missing, 1), implied(2, 1), implied(3, 1), implied(5, 4)];
+    look(ledger, STORE, 1, &[1, 2, 3, 5], &found).await;
+    look(ledger, "other", 2, &[2], &[implied(2, 1)]).await;
+    let under = async |connection, by: &[u8]| {
+        let by: Vec<_> = by.iter().copied().map(id).collect();
+        let findings = ledger.implied(connection, &by).await.expect("findings");
+        findings.iter().map(|f| (f.connection.to_string(), f.item)).collect::<Vec<_>>()
+    };
+    let at = |n| (STORE.to_owned(), id(n));
+    assert_eq!(under(STORE, &[1]).await, [at(2), at(3)]);
+    assert_eq!(under(STORE, &[1, 4]).await, [at(2), at(3), at(5)]);
+    assert_eq!(under(STORE, &[2]).await, []);
+    look(ledger, STORE, 3, &[2], &[]).await;
+    assert_eq!(under(STORE, &[1]).await, [at(3)], "what is closed hangs nowhere");
+}
+
+pub async fn a_held_finding_waits(ledger: &dyn Ledger) {
+    look(ledger, STORE, 1, &[1], &[finding(1, FindingKind::Missing, 1)]).await;
+    ledger.set_finding(last(ledger, 1).await.id, 2, Held).await.expect("set");
+    look(ledger, STORE, 3, &[1], &[finding(1, FindingKind::Missing, 2)]).await;
+    assert_eq!((last(ledger, 1).await.status, last(ledger, 1).await.sightings), (Held, 2));
+    look(ledger, STORE, 4, &[1], &[]).await;
+    assert_eq!(last(ledger, 1).await.status, Closed);
 }
 
 pub async fn reconciliations_are_kept(ledger: &dyn Ledger) {

@@ -80,6 +80,10 @@ macro_rules! ledger_suite {
             raised_debts_are_new_generations
             raising_a_refused_plan_asks_for_a_new_plan
             what_is_barred_is_never_raised
+            what_was_raised_is_called_off_while_it_is_untried
+            a_debt_called_off_is_what_it_was
+            what_is_rejected_later_is_refused
+            what_was_sent_after_a_report_is_not_rejected_by_it
             observation_proves_only_what_was_sent
             observation_settles_the_uncertain
             observation_of_absence
@@ -126,6 +130,8 @@ macro_rules! ledger_suite {
             findings_of_items_not_looked_at_stay
             a_settling_item_keeps_its_findings
             findings_are_paged_by_connection
+            findings_hang_under_the_one_that_implies_them
+            a_held_finding_waits
             reconciliations_are_kept
             // access
             tokens_are_found_until_revoked

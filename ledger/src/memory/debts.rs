@@ -2,6 +2,7 @@
 
 use super::loads::digest;
 use super::*;
+use crate::stored::CALLED_OFF;
 use std::ops::Bound::{Excluded, Unbounded};
 
 impl Rows {
@@ -111,6 +112,35 @@ impl Rows {
             self.set_due(lane, Some(due.min(at)));
         }
         raised
+    }
+
+    fn call_off(&mut self, at: Micros, id: i64, why: &str) -> bool {
+        let loads = self.under_way_of(id);
+        let Some(row) = self.debts.get_mut(&id) else { return false };
+        if row.state != DebtState::Owed || row.attempts > 0 || row.reason != why || loads {
+            return false;
+        }
+        let lane = row.lane;
+        row.call_off(at);
+        self.look_at_lane(lane, at);
+        true
+    }
+
+    /// True if a debt's item is in a load that is being sent.
+    fn under_way_of(&self, debt: i64) -> bool {
+        let Some(row) = self.debts.get(&debt) else { return false };
+        self.under_way(&row.connection).iter().any(|load| load.carries(row.item))
+    }
+
+    fn reject(&mut self, at: Micros, connection: &str, until: Micros, rejected: &Rejection) -> bool {
+        let debt = self.by_item.get(&(rejected.item, connection.into())).copied();
+        let Some(row) = debt.and_then(|debt| self.debts.get_mut(&debt)) else { return false };
+        let later = |time: Option<Micros>| time.is_some_and(|time| time > until);
+        if row.wanted != Some(Wanted::Present) || !row.state.paid() || later(row.sent_at) || later(row.confirmed_at) {
+            return false;
+        }
+        row.reject(at, rejected);
+        true
     }
 
     fn observed(&mut self, at: Micros, seen: &Observation) {
@@ -230,6 +260,32 @@ impl DebtRow {
             }
             Decision::Stand => {}
         }
+    }
+
+    fn call_off(&mut self, at: Micros) {
+        let wanted = digest(&self.present());
+        let accepted = self.sent_at.is_some() && digest(&self.sent) == wanted;
+        (self.state, self.fixer, self.reason) = match accepted {
+            true if self.confirmed_at.is_some() && digest(&self.confirmed) == wanted => {
+                (DebtState::Confirmed, None, String::new())
+            }
+            true => (DebtState::Sent, None, String::new()),
+            false if self.wanted == Some(Wanted::Absent) && self.sent_at.is_none() => {
+                (DebtState::Settled, None, String::new())
+            }
+            false => (DebtState::Refused, Some(Fixer::Operator), CALLED_OFF.to_owned()),
+        };
+        self.since = at;
+    }
+
+    fn reject(&mut self, at: Micros, rejected: &Rejection) {
+        self.state = DebtState::Refused;
+        self.since = at;
+        self.fixer = Some(rejected.fixer);
+        self.reason.clone_from(&rejected.reason);
+        self.unsure |= self.confirmed.is_none();
+        self.sent.clone_from(&self.confirmed);
+        self.sent_at = self.confirmed_at;
     }
 
     fn observed(&mut self, at: Micros, seen: &Observation) {
@@ -384,6 +440,15 @@ impl Debts for MemoryLedger {
 
     async fn raise(&self, at: Micros, why: &str, which: &Raise) -> Result<u64> {
         Ok(self.rows().raise(at, why, which))
+    }
+
+    async fn call_off(&self, at: Micros, debt: i64, why: &str) -> Result<bool> {
+        Ok(self.rows().call_off(at, debt, why))
+    }
+
+    async fn reject(&self, at: Micros, connection: &str, until: Micros, rejected: &[Rejection]) -> Result<u64> {
+        let mut rows = self.rows();
+        Ok(rejected.iter().filter(|one| rows.reject(at, connection, until, one)).count() as u64)
     }
 
     async fn observed(&self, at: Micros, seen: &[Observation]) -> Result<()> {

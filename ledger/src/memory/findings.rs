@@ -128,6 +128,13 @@ impl Findings for MemoryLedger {
         Ok(rows.findings.values().map(|row| &row.finding).filter(|f| f.item == record).cloned().collect())
     }
 
+    async fn implied(&self, connection: &str, by: &[RecordId]) -> Result<Vec<Finding>> {
+        let rows = self.rows();
+        let open = rows.findings.values().map(|row| &row.finding);
+        let open = open.filter(|f| f.connection == connection && f.closed.is_none());
+        Ok(open.filter(|f| f.implied_by.is_some_and(|item| by.contains(&item))).cloned().collect())
+    }
+
     async fn set_finding(&self, id: i64, at: Micros, status: FindingStatus) -> Result<()> {
         if let Some(row) = self.rows().findings.get_mut(&id) {
             set(&mut row.finding, at, status);

@@ -299,6 +299,17 @@ impl Holding {
     }
 }
 
+/// An item that a destination did not take, as it said later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// The item.
+    pub item: RecordId,
+    /// Who can fix it.
+    pub fixer: Fixer,
+    /// Why, without personal data.
+    pub reason: String,
+}
+
 /// Which debts to raise again.
 #[derive(Debug, Clone)]
 pub enum Raise {

@@ -39,6 +39,8 @@ named! {
         Repairing = "repairing",
         /// Survived a repair: waits for a person.
         Persistent = "persistent",
+        /// A person called its repair off: waits for one.
+        Held = "held",
         /// A person accepts the difference with this content.
         Accepted = "accepted",
         /// A person does not want to hear of it.

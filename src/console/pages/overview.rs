@@ -130,7 +130,7 @@ pub fn pause(name: &str, paused: bool, csrf: &str) -> Button {
 
 /// True for findings that are neither gone nor ruled on.
 pub fn waits(status: FindingStatus) -> bool {
-    matches!(status, FindingStatus::Open | FindingStatus::Repairing | FindingStatus::Persistent)
+    matches!(status, FindingStatus::Open | FindingStatus::Repairing | FindingStatus::Persistent | FindingStatus::Held)
 }
 
 /// How many findings of a connection wait, as far as it matters.

@@ -1,4 +1,4 @@
-//! Two documents compared without a ledger: what should be there against what is.
+//! Two documents compared without a ledger, or one with what a ledger holds: what should be there against what is.
 //!
 //! Each document is read once, record by record: the canonical form goes to a private file, hashes of key and content go
 //! to buckets by key in another. Then the buckets are merged, one after another. Only of records whose hashes differ is
@@ -9,7 +9,7 @@ mod kept;
 #[cfg(test)]
 mod tests;
 
-pub use kept::{Kept, NotKept};
+pub use kept::{Keeping, Kept, NotKept};
 
 use super::fingerprint::fingerprint;
 use crate::ledger::FindingKind;
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use silta_adapter::canonical::{Difference, diff};
 use silta_adapter::mapping::Institutions;
 use silta_adapter::record::RecordKey;
+use smol_str::SmolStr;
 use std::io;
 
 /// One of the two documents.
@@ -38,6 +39,9 @@ pub struct Finding {
     pub kind: FindingKind,
     /// The key of the record, as sent.
     pub key: RecordKey,
+    /// The learner it is about.
+    #[serde(skip)]
+    pub learner: SmolStr,
     /// Field by field.
     pub fields: Vec<Field>,
     /// The key under which the same learning was found.
@@ -89,7 +93,7 @@ pub fn compare(
     let lonely = [Buckets::new()?, Buckets::new()?];
     let mut comparison = Comparison { expected, found, repeats, institutions, lonely, tell };
     for at in 0..BUCKETS {
-        let (ours, theirs) = (expected.hashes.sorted(at)?, found.hashes.sorted(at)?);
+        let (ours, theirs) = (expected.sorted(at)?, found.sorted(at)?);
         joined(&ours, &theirs, |ours, theirs| comparison.key(ours, theirs))?;
     }
     comparison.matched()
@@ -147,6 +151,10 @@ impl Comparison<'_, '_> {
     /// What one document alone holds: learning that the other may hold under another key is told later.
     fn alone(&mut self, side: Side, entry: &Entry) -> io::Result<()> {
         let form = self.kept(side).form(entry.place)?;
+        if taken_back(&form) {
+            // Here as there: not held.
+            return Ok(());
+        }
         match fingerprint(&form, self.institutions) {
             Some(learning) => {
                 let print = json!([form["tenant"], form["learner"], learning]).to_string();
@@ -198,15 +206,25 @@ impl Comparison<'_, '_> {
     }
 
     fn told(&mut self, kind: FindingKind, side: Side, place: Place, more: impl FnOnce(&mut Finding)) -> io::Result<()> {
-        let key = key(&self.kept(side).form(place)?)?;
-        let mut finding = Finding { kind, key, fields: Vec::new(), other: None, side: None, times: None };
+        let form = self.kept(side).form(place)?;
+        let learner = form["learner"].as_str().unwrap_or_default().into();
+        let mut finding =
+            Finding { kind, key: key(&form)?, learner, fields: Vec::new(), other: None, side: None, times: None };
         more(&mut finding);
         (self.tell)(finding)
     }
 }
 
+/// What differs. Of a record that one side took back, only that it did.
 fn differences(expected: &Value, found: &Value) -> Vec<Field> {
-    diff(expected, found).into_iter().map(Field::from).collect()
+    let only_state = taken_back(expected) || taken_back(found);
+    let told = |one: &Difference| !only_state || one.path == "/state";
+    diff(expected, found).into_iter().filter(told).map(Field::from).collect()
+}
+
+/// True if a form is that of a record that was taken back.
+fn taken_back(form: &Value) -> bool {
+    !form["state"].is_null() && form["state"] != "current"
 }
 
 fn key(form: &Value) -> io::Result<RecordKey> {

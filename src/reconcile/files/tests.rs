@@ -124,6 +124,43 @@ fn the_same_learning_under_another_key_is_rekeyed_if_only_one_can_be_meant() {
 }
 
 #[test]
+fn what_was_taken_back_is_not_there() {
+    let a = course("10122", "A", "Kurssi", "5");
+    let gone = |state: &str, credits: &str| {
+        course("10122", "A", "Kurssi", credits)
+            .replace(r#""learner":"L1""#, &format!(r#""learner":"L1","state":"{state}""#))
+    };
+    let state = |expected: &str, found: &str| told(expected, found).into_iter().map(|f| (f.0, f.2)).collect::<Vec<_>>();
+    use FindingKind::Differs;
+    assert_eq!(state(&gone("deleted", "5"), ""), []);
+    assert_eq!(state("", &gone("deleted", "5")), []);
+    assert_eq!(state(&gone("deleted", "5"), &gone("deleted", "4")), []);
+    assert_eq!(state(&gone("deleted", "4"), &a), [(Differs, vec!["/state".to_owned()])]);
+}
+
+#[test]
+fn of_what_is_said_again_the_last_counts_and_of_what_is_not_taken_nothing_is_known() {
+    let (a, b) = (course("10122", "A", "Kurssi", "5"), course("10122", "A", "Kurssi", "4"));
+    let registry = registry::adapters();
+    let decoder = registry.get("record").and_then(|adapter| adapter.decoder()).expect("a decoder");
+    let ctx = DecodeContext { tenant: "".into(), source: "".into(), limits: Limits::default() };
+    let mut keeping = Keeping::new().expect("files");
+    for page in [&a, &b] {
+        keeping.read(decoder, &mut page.as_bytes(), &ctx).expect("a page");
+    }
+    let newest = keeping.newest().expect("kept");
+    assert_eq!((newest.records, newest.kinds.len()), (2, 1));
+    let mappings = registry::mappings(None).expect("mappings");
+    let mut told = 0;
+    compare(&newest, &kept(&b).expect("reads"), true, &mappings.institutions, &mut |_| {
+        told += 1;
+        Ok(())
+    })
+    .expect("compares");
+    assert_eq!(told, 0);
+}
+
+#[test]
 fn from_half_a_document_nothing_follows() {
     let a = course("10122", "A", "Kurssi", "5");
     let lost = |document: &str| kept(document).map(|_| ()).expect_err("not taken").to_string();

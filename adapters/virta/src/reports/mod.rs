@@ -48,15 +48,12 @@ impl ReportReader {
         Ok(Self { place, prefix: settings.prefix.clone(), verdicts: verdicts::of_reports()? })
     }
 
-    /// The newest report that is not the one behind the cursor: the next cursor and its bytes.
-    async fn fetch(&self, after: Option<&str>) -> Result<Option<(SmolStr, Vec<u8>)>, Judgement> {
+    /// The newest report that is not the one behind the cursor, and its bytes.
+    async fn fetch(&self, after: Option<&str>) -> Result<Option<(Found, Vec<u8>)>, Judgement> {
         let is_report = |name: &str| name.starts_with(&self.prefix) && name.to_ascii_lowercase().ends_with(".csv");
         let is_new = |found: &Found| Some(cursor(found).as_str()) != after;
         match &self.place {
-            Place::There(listing) => {
-                let newest = listing.newest(is_report, is_new).await?;
-                Ok(newest.map(|(found, bytes)| (cursor(&found), bytes)))
-            }
+            Place::There(listing) => listing.newest(is_report, is_new).await,
             Place::Here(directory) => {
                 let judge = |e: io::Error| self.verdicts.judge(cause(&e), None);
                 let mut newest: Option<Found> = None;
@@ -73,7 +70,7 @@ impl ReportReader {
                 let mut bytes = Vec::new();
                 let file = File::open(directory.join(&found.name)).map_err(judge)?;
                 file.take(REPORT_BYTES + 1).read_to_end(&mut bytes).map_err(judge)?;
-                Ok(Some((cursor(&found), bytes)))
+                Ok(Some((found, bytes)))
             }
         }
     }
@@ -94,12 +91,13 @@ fn cause(error: &io::Error) -> &'static str {
 #[async_trait]
 impl Reports for ReportReader {
     async fn newest(&self, after: Option<&str>) -> Result<Option<Report>, NotRead> {
-        let Some((cursor, bytes)) = self.fetch(after).await.map_err(NotRead)? else { return Ok(None) };
+        let Some((found, bytes)) = self.fetch(after).await.map_err(NotRead)? else { return Ok(None) };
         let judged = |cause| NotRead(self.verdicts.judge(cause, None));
         if bytes.len() as u64 > REPORT_BYTES {
             return Err(judged("report:too-large"));
         }
         let (remarks, unread) = read::read(&bytes).ok_or_else(|| judged("report:no-heading"))?;
-        Ok(Some(Report { cursor, remarks, unread }))
+        let at = i64::try_from(found.at).ok().and_then(|at| jiff::Timestamp::from_second(at).ok()).unwrap_or_default();
+        Ok(Some(Report { cursor: cursor(&found), at, remarks, unread }))
     }
 }
