@@ -154,12 +154,12 @@ impl<'a> Reading<'a> {
 
     /// What to ask about a learner: all identifiers known, from every learner record, current or not.
     async fn query(&self, learner: LearnerId) -> Result<LearnerQuery, DeliveryError> {
-        let mut query = LearnerQuery { learner: Default::default(), identifiers: Vec::new() };
+        let mut query = LearnerQuery::default();
         for stored in self.gateway.ledger.records_of(&self.connection.config.tenant, learner).await? {
             let Some(content) = &stored.content else { continue };
             if query.learner.is_empty() || stored.kind == RecordKind::Learner {
                 let record: Record = self.gateway.vault.open_json(content)?;
-                query.learner = record.head.learner;
+                (query.source, query.learner) = (record.head.key.source, record.head.learner);
                 if let Some(Body::Learner(body)) = record.body {
                     query.identifiers.extend(body.identifiers.0);
                 }
