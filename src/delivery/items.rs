@@ -3,11 +3,11 @@
 use super::DeliveryError;
 use super::settle::{Health, after, micros, settling};
 use crate::gateway::{Connection, Gateway};
-use crate::ledger::{Attempt, ClaimedDebt, LaneId, LeaseToken, Settled, Settlement, Wanted};
+use crate::ledger::{Arrival, Attempt, ClaimedDebt, LaneId, LeaseToken, Outcome, Settled, Settlement, Wanted};
 use silta_adapter::adapter::{Document, Load};
 use silta_adapter::delivery::{Judgement, Verdict};
 use silta_adapter::problem::Fixer;
-use silta_adapter::record::Record;
+use silta_adapter::record::{Record, State};
 
 /// What one round over a lane came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,10 +40,14 @@ pub async fn round(gateway: &Gateway, connection: &Connection) -> Result<Round, 
     let mut health = Health::Good;
     let mut tried = 0;
     for debt in &claim.debts {
+        let prepared = prepare(gateway, connection, debt).await?;
         connection.paced().await;
         renew(gateway, claim.lane, claim.token).await?;
         let started = gateway.now();
-        let judgement = send(gateway, connection, debt).await?;
+        let judgement = match prepared {
+            Ok(load) => deliver(connection, &load).await,
+            Err(judgement) => judgement,
+        };
         tried += 1;
         let at = gateway.now();
         gateway
@@ -89,8 +93,8 @@ pub async fn round(gateway: &Gateway, connection: &Connection) -> Result<Round, 
     Ok(Round { tried, worked: true })
 }
 
-/// Renews a lease just before something is sent under it. A process that was stopped in between starts over, and learns
-/// then that it lost the lane: what it would send may be older than what was sent since.
+/// Renews a lease just before something is sent under it, when all else is done. A process that was stopped in between
+/// starts over, and learns then that it lost the lane: what it would send may be older than what was sent since.
 ///
 /// # Errors
 /// If the lease was lost, or the ledger fails.
@@ -105,32 +109,50 @@ pub(super) async fn renew(gateway: &Gateway, lane: LaneId, token: LeaseToken) ->
     }
 }
 
-async fn send(gateway: &Gateway, connection: &Connection, debt: &ClaimedDebt) -> Result<Judgement, DeliveryError> {
+/// The load that pays a debt, or why there is none.
+async fn prepare(
+    gateway: &Gateway,
+    connection: &Connection,
+    debt: &ClaimedDebt,
+) -> Result<Result<Load, Judgement>, DeliveryError> {
     let Some(content) = &debt.content else {
-        return Ok(judged(Verdict::Refused, Fixer::Operator, "the content was erased"));
+        return Ok(Err(judged(Verdict::Refused, Fixer::Operator, "the content was erased")));
     };
     let mut records = open_item(gateway, content)?;
     let withdrawal = debt.wanted == Wanted::Absent;
     if withdrawal {
-        for record in &mut records {
-            record.head.state = if debt.record_state.is_tombstone() {
-                debt.record_state
-            } else {
-                silta_adapter::record::State::Deleted
-            };
-        }
+        take_back(gateway, debt, &mut records).await?;
     }
     let document = match connection.encoder()?.encode(&records, gateway.encode_context(debt.generation)) {
         Ok(encoded) => encoded.document,
-        Err(refusal) => return Ok(judged(Verdict::Refused, Fixer::Sender, &refusal.to_string())),
+        Err(refusal) => return Ok(Err(judged(Verdict::Refused, Fixer::Sender, &refusal.to_string()))),
     };
-    let load = Load {
+    Ok(Ok(Load {
         idempotency_key: format!("{}-{}-{}", connection.config.name, debt.item, debt.generation),
         tenant: debt.tenant.clone(),
         document: Document::Bytes(document),
         withdrawal,
+    }))
+}
+
+/// Turns what was last accepted of an item into its withdrawal. It carries the revision it was taken back with: whoever
+/// goes by revisions would take it for older than what is there, if more arrived than was accepted by our account.
+async fn take_back(gateway: &Gateway, debt: &ClaimedDebt, records: &mut [Record]) -> Result<(), DeliveryError> {
+    let withdrawal = match debt.record_state.is_tombstone() {
+        true => gateway.ledger.history(debt.item).await?.into_iter().rev().find(takes_back),
+        false => None,
     };
-    Ok(deliver(connection, &load).await)
+    for record in records {
+        record.head.state = if debt.record_state.is_tombstone() { debt.record_state } else { State::Deleted };
+        if gateway.vault.record_id(&record.head.key) == debt.item {
+            record.head.source_revision = record.head.source_revision.max(withdrawal.as_ref().and_then(|w| w.revision));
+        }
+    }
+    Ok(())
+}
+
+fn takes_back(arrival: &Arrival) -> bool {
+    arrival.state.is_tombstone() && !matches!(arrival.outcome, Outcome::Stale | Outcome::Refused | Outcome::Contested)
 }
 
 /// Sends a load over a connection, if it leads anywhere.
