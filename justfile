@@ -11,6 +11,10 @@ test *arguments:
 nights seeds="200000" steps="1000":
     SILTA_SIM_SEEDS={{ seeds }} SILTA_SIM_STEPS={{ steps }} cargo test --locked -p silta --test simulation
 
+# real gateways under real faults, beside a run without; arguments as `scripts/chaos.sh --help` says
+chaos *arguments:
+    scripts/chaos.sh {{ arguments }}
+
 # everything that has to hold before a merge
 ci:
     .ci/run

@@ -1,11 +1,65 @@
-//! Real processes under real faults.
+//! Real processes on a real store under real faults: killed, stopped for longer than a lease, at their write limit, on a
+//! database that is shut down at once, with twenty destinations of which some are dead, slow, failing or mute.
+//!
+//! Registers push new records, corrections and withdrawals meanwhile. Afterwards: nothing that was acknowledged is lost,
+//! no older version took effect after a newer one, nothing took effect twice, nothing was removed that nobody took back,
+//! reconciliation finds nothing — and then what is injected, all of it, and repairs it.
+//!
+//! `SILTA_CHAOS_SEED=n` repeats a schedule of faults; `SILTA_CHAOS_RECORDS`, `SILTA_CHAOS_SECONDS`, `SILTA_CHAOS_FAULTS`
+//! and `SILTA_CHAOS_RATE` make a run longer than the small one of every test run. `scripts/chaos.sh` is their front.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on says so")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
 
+mod database;
+mod faults;
+mod fleet;
+mod judge;
+mod life;
+#[expect(dead_code, reason = "shared with the tests of the binary")]
+#[path = "../binary/process.rs"]
+mod process;
 mod sink;
+mod traffic;
 
+use life::{Plan, live};
 use serde_json::{Value, json};
 use sink::{Behaviour, Config, Sink};
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok())
+}
+
+/// A run without faults, and one with them, on the same store.
+fn compared(store: &str, kinds: u64) {
+    let plan = Plan {
+        seed: number("SILTA_CHAOS_SEED").unwrap_or(1),
+        records: number("SILTA_CHAOS_RECORDS").unwrap_or(20) as usize,
+        rate: number("SILTA_CHAOS_RATE").unwrap_or(5) as f64,
+        seconds: number("SILTA_CHAOS_SECONDS").unwrap_or(3),
+        faults: number("SILTA_CHAOS_FAULTS").unwrap_or(kinds) as usize,
+    };
+    let postgres = store == "PostgreSQL";
+    let tell = |what: &str| eprintln!("{store}: {what}");
+    tell(&format!("SILTA_CHAOS_SEED={}", plan.seed));
+    let calm = live(postgres, Plan { faults: 0, ..plan }, tell);
+    let rough = live(postgres, plan, tell);
+    let counted = (judge::count(&calm), judge::count(&rough));
+    println!("{}", judge::table(store, (&calm, &counted.0), (&rough, &counted.1)));
+    for (run, outcome, counted) in [("without", &calm, &counted.0), ("with", &rough, &counted.1)] {
+        let broken = judge::broken(outcome, counted);
+        assert!(broken.is_empty(), "{store} {run} faults, seed {}:\n{}", plan.seed, broken.join("\n"));
+    }
+}
+
+#[test]
+fn every_promise_holds_on_sqlite() {
+    compared("SQLite", 3);
+}
+
+#[test]
+fn every_promise_holds_on_postgresql() {
+    compared("PostgreSQL", 4);
+}
 
 /// Sends a version of an object to a destination: the outcome.
 async fn sent(sink: &Sink, n: usize, key: &str, version: u64) -> String {

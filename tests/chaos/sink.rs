@@ -89,6 +89,8 @@ pub(crate) struct Figures {
     pub(crate) overtaken: u64,
     /// Requests that went wrong as configured.
     pub(crate) failed: u64,
+    /// Versions that came as taken back.
+    pub(crate) removed: HashSet<Version>,
     /// When each version first took effect.
     pub(crate) first: HashMap<Version, Instant>,
 }
@@ -136,6 +138,7 @@ struct Head {
     source: String,
     #[serde(default)]
     learner: String,
+    state: Option<String>,
     #[serde(default)]
     source_revision: u64,
 }
@@ -273,6 +276,9 @@ impl Shared {
                 return "stale";
             }
             figures.overtaken += 1;
+        }
+        if head.state.as_deref().is_some_and(|state| state != "current") {
+            figures.removed.insert((name.clone(), version));
         }
         let objects = held.entry((head.source, head.learner)).or_default();
         let there = objects.insert(name.clone(), object.clone());
