@@ -138,10 +138,8 @@ async fn prepare(
 /// Turns what was last accepted of an item into its withdrawal. It carries the revision it was taken back with: whoever
 /// goes by revisions would take it for older than what is there, if more arrived than was accepted by our account.
 async fn take_back(gateway: &Gateway, debt: &ClaimedDebt, records: &mut [Record]) -> Result<(), DeliveryError> {
-    let withdrawal = match debt.record_state.is_tombstone() {
-        true => gateway.ledger.history(debt.item).await?.into_iter().rev().find(takes_back),
-        false => None,
-    };
+    // It may stand again since: then this is sent late, and has to look it.
+    let withdrawal = gateway.ledger.history(debt.item).await?.into_iter().rev().find(takes_back);
     for record in records {
         record.head.state = if debt.record_state.is_tombstone() { debt.record_state } else { State::Deleted };
         if gateway.vault.record_id(&record.head.key) == debt.item {

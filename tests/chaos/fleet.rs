@@ -15,9 +15,6 @@ pub(crate) const TENANT: &str = "02469";
 /// How long a lease lasts; a destination has half of it to answer.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
 
-/// Bytes of a file that a process can write which has reached its limit.
-const LIMIT: u64 = 64 << 10;
-
 /// Where the gateways' store is.
 pub(crate) enum Store {
     /// In a file, for one process.
@@ -103,10 +100,12 @@ impl Fleet {
     /// Starts a process again that has ended, and lets it write hardly anything.
     pub(crate) fn revive_limited(&mut self, n: usize) {
         let inner = self.command(n);
+        // A file's store cannot be opened without writing something; on a server's, only pushes need a file.
+        let limit: u64 = if matches!(self.store, Store::Sqlite) { 64 << 10 } else { 0 };
         // Who reaches the limit is sent a signal; ignored, the write fails as on a full disk.
         let script = r#"trap '' XFSZ; exec /usr/bin/prlimit --fsize="$0" -- "$@""#;
         let mut limited = Command::new("/bin/sh");
-        limited.args(["-c", script, &LIMIT.to_string()]).arg(inner.get_program()).args(inner.get_args());
+        limited.args(["-c", script, &limit.to_string()]).arg(inner.get_program()).args(inner.get_args());
         limited.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         self.members[n] = self.launch(n, limited);
     }
