@@ -13,6 +13,10 @@ nights seeds="200000" steps="1000":
     SILTA_MODEL_SEEDS=2000 SILTA_MODEL_STEPS=150 cargo test --locked -p silta-ledger -p silta-ledger-sqlite \
         -p silta-ledger-postgres random_operations
 
+# real gateways under real faults, beside a run without; arguments as `scripts/chaos.sh --help` says
+chaos *arguments:
+    scripts/chaos.sh {{ arguments }}
+
 # everything that has to hold before a merge
 ci:
     .ci/run

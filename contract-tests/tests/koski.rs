@@ -153,7 +153,11 @@ impl World {
     /// What is read back of a learner, and whether that is known to be everything.
     async fn holdings(&self, of: &Record) -> (Vec<Record>, bool) {
         let Some(Body::Learner(learner)) = &of.body else { panic!("no learner") };
-        let query = LearnerQuery { learner: of.head.learner.clone(), identifiers: learner.identifiers.0.clone() };
+        let query = LearnerQuery {
+            learner: of.head.learner.clone(),
+            identifiers: learner.identifiers.0.clone(),
+            ..LearnerQuery::default()
+        };
         let inventory = self.connected.inventory.as_ref().unwrap();
         let holding = inventory.holdings(&ctx(), &[query]).await.unwrap().remove(0);
         assert_eq!(holding.problems, []);

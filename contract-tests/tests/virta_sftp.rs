@@ -279,6 +279,7 @@ async fn what_was_sent_over_sftp_is_read_back_over_soap() {
     let learner = LearnerQuery {
         learner: "S1".into(),
         identifiers: vec![Identifier { scheme: LEARNER_NUMBER.into(), value: "1.2.246.562.24.90000000001".into() }],
+        ..LearnerQuery::default()
     };
     let ctx = DecodeContext { tenant: "10122".into(), source: SmolStr::default(), limits: Limits::default() };
     let holdings = inventory.expect("an inventory").holdings(&ctx, &[learner]).await.expect("reads");

@@ -5,7 +5,9 @@ use super::compose::last_item;
 use super::lease::{Lease, Moment};
 use super::settle::{Health, after, micros, settling, usable};
 use crate::gateway::{Connection, Gateway};
-use crate::ledger::{Attempt, Claim, ClaimedDebt, LedgerError, Micros, Settled, Settlement, Wanted};
+use crate::ledger::{
+    Arrival, Attempt, Claim, ClaimedDebt, LedgerError, Micros, Outcome, Settled, Settlement, Wanted,
+};
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use silta_adapter::adapter::{Document, Load};
@@ -165,10 +167,14 @@ async fn lane(
     let mut attempts = Vec::with_capacity(debts.len());
     let mut health = Health::Good;
     for debt in &debts {
+        let prepared = prepare(&gateway, &connection, debt).await?;
         connection.paced().await;
         lease.hold(&gateway).await?;
         let started = gateway.now();
-        let judgement = send(&gateway, &connection, debt).await?;
+        let judgement = match prepared {
+            Ok(load) => deliver(&connection, &load).await,
+            Err(judgement) => judgement,
+        };
         let at = gateway.now();
         let jitter = gateway.rng.below(1000) as f64 / 1000.0;
         let descriptor = connection.adapter.descriptor();
@@ -201,37 +207,59 @@ async fn lane(
     Ok(Ended { settled, attempts, health })
 }
 
-async fn send(gateway: &Gateway, connection: &Connection, debt: &ClaimedDebt) -> Result<Judgement, DeliveryError> {
+/// The load that pays a debt, or why there is none.
+async fn prepare(
+    gateway: &Gateway,
+    connection: &Connection,
+    debt: &ClaimedDebt,
+) -> Result<Result<Load, Judgement>, DeliveryError> {
     let Some(content) = &debt.content else {
-        return Ok(judged(Verdict::Refused, Fixer::Operator, "the content was erased"));
+        return Ok(Err(judged(Verdict::Refused, Fixer::Operator, "the content was erased")));
     };
     let mut records = open_item(gateway, content)?;
     let withdrawal = debt.wanted == Wanted::Absent;
     if withdrawal {
-        // One record is all that is known where nothing tells any more what was sent: the rest is composed again.
-        if connection.composes()
-            && records.len() == 1
-            && let Some(item) = last_item(gateway, connection, debt.item).await?
-        {
-            records = item;
-        }
-        // Only the item goes: what it was composed of may stand.
-        if let Some(root) = records.first_mut() {
-            let gone = debt.record_state.is_tombstone();
-            root.head.state = if gone { debt.record_state } else { State::Deleted };
-        }
+        take_back(gateway, connection, debt, &mut records).await?;
     }
     let document = match connection.encoder()?.encode(&records, gateway.encode_context(debt.generation)) {
         Ok(encoded) => encoded.document,
-        Err(refusal) => return Ok(judged(Verdict::Refused, Fixer::Sender, &refusal.to_string())),
+        Err(refusal) => return Ok(Err(judged(Verdict::Refused, Fixer::Sender, &refusal.to_string()))),
     };
-    let load = Load {
+    Ok(Ok(Load {
         idempotency_key: format!("{}-{}-{}", connection.config.name, debt.item, debt.generation),
         tenant: debt.tenant.clone(),
         document: Document::Bytes(document),
         withdrawal,
-    };
-    Ok(deliver(connection, &load).await)
+    }))
+}
+
+/// Turns what was last accepted of an item into its withdrawal: only the item goes, what it was composed of may stand. It
+/// carries the revision it was taken back with: whoever goes by revisions would take it for older than what is there, if
+/// more arrived than was accepted by our account.
+async fn take_back(
+    gateway: &Gateway,
+    connection: &Connection,
+    debt: &ClaimedDebt,
+    records: &mut Vec<Record>,
+) -> Result<(), DeliveryError> {
+    // One record is all that is known where nothing tells any more what was sent: the rest is composed again.
+    if connection.composes()
+        && records.len() == 1
+        && let Some(item) = last_item(gateway, connection, debt.item).await?
+    {
+        *records = item;
+    }
+    // It may stand again since: then this is sent late, and has to look it.
+    let withdrawal = gateway.ledger.history(debt.item).await?.into_iter().rev().find(takes_back);
+    if let Some(root) = records.first_mut() {
+        root.head.state = if debt.record_state.is_tombstone() { debt.record_state } else { State::Deleted };
+        root.head.source_revision = root.head.source_revision.max(withdrawal.and_then(|w| w.revision));
+    }
+    Ok(())
+}
+
+fn takes_back(arrival: &Arrival) -> bool {
+    arrival.state.is_tombstone() && !matches!(arrival.outcome, Outcome::Stale | Outcome::Refused | Outcome::Contested)
 }
 
 /// Sends a load over a connection, if it leads anywhere.

@@ -18,6 +18,7 @@ pub mod feed;
 pub mod find;
 pub mod findings;
 pub mod health;
+pub mod held;
 pub mod journey;
 pub mod loads;
 pub mod metrics;
@@ -74,6 +75,7 @@ operations! {
     get "/metrics" => metrics::scrape;
     post "/v1/tenants/{tenant}/records" => push::push;
     post "/v1/tenants/{tenant}/records/find" => find::find_records;
+    post "/v1/tenants/{tenant}/records/held" => held::read_held;
     post "/v1/tenants/{tenant}/records/{id}/withdraw" => withdraw::withdraw_record;
     post "/v1/tenants/{tenant}/withdrawals" => withdraw::withdraw_key;
     post "/v1/tenants/{tenant}/sources/{source}/reconcile" => sources::reconcile_source;
@@ -229,6 +231,7 @@ mod tests {
         for (method, path) in OPERATIONS {
             let body = match path.rsplit('/').next() {
                 Some("find") => json!({"id": "a1"}),
+                Some("held") => json!({"learners": []}),
                 Some("withdraw") => json!({"state": "deleted"}),
                 Some("withdrawals") => json!({"kind": "attainment", "id": "a1", "learner": "p1", "state": "deleted"}),
                 Some("retry") => json!({"state": "sent"}),

@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_about_whoever_has_the_local_id_or_an_identifier() {
-        let query = LearnerQuery { learner: "L1".into(), identifiers: vec![identifier("1.1")] };
+        let query =
+            LearnerQuery { learner: "L1".into(), identifiers: vec![identifier("1.1")], ..LearnerQuery::default() };
         let about = |records: Vec<Record>| is_about(&query, &holding(0, records));
         assert!(
             about(Vec::new()) && about(vec![learner("L1", &["1.7"])]) && about(vec![learner("L9", &["1.7", "1.1"])])

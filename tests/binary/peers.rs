@@ -47,6 +47,39 @@ fn gateways_killed_while_one_delivers_to_the_other_lose_and_double_nothing() {
     assert_private(&receiver.stop());
 }
 
+/// What arrived although its answer was lost does not keep a later withdrawal away; reading back proves it.
+#[test]
+fn a_withdrawal_is_newer_than_whatever_arrived_before() {
+    let (near, far) = (Site::new(), Site::new());
+    let receiver = far.serve(&far.token("admin", "admin"));
+    near.configure(&format!(
+        "[[connection]]\nname = 'partner'\ntenant = '{TENANT}'\nadapter = 'record'\n[connection.settings]\n\
+         url = 'http://{}'\ntoken = '{}'\n",
+        receiver.address,
+        far.token("partner", "registrar")
+    ));
+    let sender = near.serve(&near.token("admin", "admin"));
+    let revised = |revision: u64, from: &str, to: &str| {
+        let mut line: Value = serde_json::from_str(&attainment("A")).expect("JSON");
+        line["source_revision"] = revision.into();
+        near.file("revised.ndjson", &format!("{}{line}\n", learner()).replace(from, to))
+    };
+    let confirmed = |n: i64| {
+        sender.wait("it is sent", |figures| figures["backlog"] == 0);
+        sender.silta(&["reconcile", "partner"]).expect(0);
+        assert_eq!(sender.figures()["debts"]["confirmed"], n);
+    };
+    sender.push(&revised(1, "", ""), &[]).expect(0);
+    confirmed(2);
+    receiver.push(&revised(2, "Kurssi", "Uusi"), &[]).expect(0);
+    let withdrawn = json!({ "kind": "attainment", "institution": TENANT, "id": "A", "learner": "L1", "state": "deleted", "source_revision": 3 });
+    sender.push(&near.file("withdrawn.ndjson", &withdrawn.to_string()), &[]).expect(0);
+    sender.wait("it is sent", |figures| figures["backlog"] == 0);
+    let told = receiver.feed();
+    assert_eq!(told.last().expect("a change")["state"], "deleted", "{told:?}");
+    sender.silta(&["reconcile", "partner"]).expect(0);
+}
+
 /// Debts that are paid, as far as can be known of something that cannot be read.
 fn settled(figures: &Value) -> i64 {
     ["sent", "unverifiable", "confirmed"].iter().filter_map(|state| figures["debts"][state].as_i64()).sum()

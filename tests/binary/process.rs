@@ -88,9 +88,14 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a command in a process group of its own, as a shell does.
+    /// Starts `silta` with arguments.
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut child = silta(args).process_group(0).spawn().expect("it starts");
+        Self::of(silta(args))
+    }
+
+    /// Starts a command whose output is piped, in a process group of its own, as a shell does.
+    pub(crate) fn of(mut command: Command) -> Self {
+        let mut child = command.process_group(0).spawn().expect("it starts");
         let out = Lines::of(child.stdout.take().expect("an output"));
         let err = Lines::of(child.stderr.take().expect("standard error"));
         Self { child, out, err }

@@ -391,9 +391,11 @@ pub trait Deliver: Send + Sync {
 }
 
 /// A learner to ask a store about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LearnerQuery {
-    /// The learner's local id in our records.
+    /// The register that our records of the learner come from.
+    pub source: SmolStr,
+    /// The learner's local id in it.
     pub learner: SmolStr,
     /// All identifiers we know, changeable and possibly several.
     pub identifiers: Vec<Identifier>,

@@ -1,4 +1,4 @@
-//! The record adapter: Silta's own format, and the push API of another gateway as a destination.
+//! The record adapter: Silta's own format, and another gateway as a destination: its push API, and what it says it holds.
 //!
 //! The format is NDJSON, one [record](silta_adapter::record::Record) per line. A JSON array of records and
 //! pretty-printed objects (the first line holds `{` alone) are read too. It holds every record exactly, tombstones
@@ -7,12 +7,15 @@
 mod complaint;
 mod decode;
 mod encode;
+mod held;
 mod push;
 mod units;
 
 pub use push::Settings;
 
-use silta_adapter::adapter::{Adapter, BadSettings, Connected, Decode, Descriptor, Effect, Encode, Grouping, Withdraw};
+use silta_adapter::adapter::{
+    Adapter, BadSettings, Connected, Decode, Descriptor, Effect, Encode, Grouping, Inventory, Withdraw,
+};
 use silta_adapter::record::RecordKind;
 use std::sync::Arc;
 
@@ -22,13 +25,13 @@ pub struct SiltaRecord;
 
 static DESCRIPTOR: Descriptor = Descriptor {
     name: "record",
-    summary: "Silta's own format, one JSON record per line; pushed to another gateway.",
+    summary: "Silta's own format, one JSON record per line; pushed to another gateway and read back from it.",
     media_types: &["application/x-ndjson", "application/json"],
     settings: Some(Settings::schema),
     grouping: Grouping::Record,
     effect: Effect::Upsert,
     withdraw: Withdraw::Update,
-    readback: false,
+    readback: true,
     honours_key: true,
     kinds: &RecordKind::ALL,
     losses: &[],
@@ -48,7 +51,9 @@ impl Adapter for SiltaRecord {
     }
 
     fn connect(&self, settings: &serde_json::Value) -> Result<Connected, BadSettings> {
-        let push = push::Push::open(Settings::read(settings)?)?;
-        Ok(Connected { deliver: Some(Arc::new(push)), ..Connected::default() })
+        let settings = Settings::read(settings)?;
+        let peer = Arc::new(push::Push::open(&settings)?);
+        let inventory = settings.read_back.then(|| peer.clone() as Arc<dyn Inventory>);
+        Ok(Connected { deliver: Some(peer), inventory, ..Connected::default() })
     }
 }

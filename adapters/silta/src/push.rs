@@ -4,7 +4,7 @@ use crate::complaint::words;
 use async_trait::async_trait;
 use jiff::fmt::rfc2822;
 use reqwest::header::{self, HeaderMap};
-use reqwest::{Body, Client, StatusCode, Url, redirect};
+use reqwest::{Body, Client, RequestBuilder, StatusCode, Url, redirect};
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -27,6 +27,10 @@ pub struct Settings {
     token: Option<String>,
     /// A file that holds the token instead.
     token_file: Option<PathBuf>,
+    /// Whether the other gateway is asked what it holds, so that what was sent can be proved. Its token has to be for every
+    /// kind of record.
+    #[serde(default = "yes")]
+    pub(crate) read_back: bool,
     /// Longest time one send may take, in seconds.
     #[serde(default = "thirty")]
     #[schemars(range(min = 1, max = 3600))]
@@ -35,6 +39,10 @@ pub struct Settings {
 
 fn thirty() -> u64 {
     30
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Settings {
@@ -73,7 +81,7 @@ fn bad(reason: impl Display) -> BadSettings {
 /// What the answers mean.
 const VERDICTS: &str = include_str!("../../../mappings/verdicts-push.toml");
 
-/// Longest answer that is read.
+/// Longest answer to a push that is read.
 const ANSWER_BYTES: usize = 1 << 20;
 
 /// An open connection to another gateway.
@@ -82,7 +90,7 @@ pub(crate) struct Push {
     url: Url,
     tenant: Option<SmolStr>,
     token: SecretString,
-    verdicts: VerdictTable,
+    pub(crate) verdicts: VerdictTable,
 }
 
 /// The part of an answer that decides. Its problems are not read: their texts are the other side's own.
@@ -97,7 +105,7 @@ struct Outcome {
 }
 
 impl Push {
-    pub(crate) fn open(settings: Settings) -> Result<Self, BadSettings> {
+    pub(crate) fn open(settings: &Settings) -> Result<Self, BadSettings> {
         let url = Url::parse(&settings.url).map_err(|_| bad("url is not a web address"))?;
         if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
             return Err(bad("url must be an http or https address without credentials"));
@@ -109,21 +117,26 @@ impl Push {
             client: client.map_err(|_| bad("no HTTP client can be made here"))?,
             url,
             token: settings.secret()?,
-            tenant: settings.tenant,
+            tenant: settings.tenant.clone(),
             verdicts: VerdictTable::from_toml(VERDICTS).map_err(bad)?,
         })
     }
 
-    fn address(&self, load: &Load) -> Option<Url> {
+    /// A request about a tenant's records, to what `more` leads to from their address; `None` if there is no such address.
+    pub(crate) fn request(&self, tenant: &SmolStr, more: &[&str]) -> Option<RequestBuilder> {
+        let url = self.address(tenant, more)?;
+        Some(self.client.post(url).bearer_auth(self.token.expose_secret()))
+    }
+
+    fn address(&self, tenant: &SmolStr, more: &[&str]) -> Option<Url> {
         let mut url = self.url.clone();
-        let tenant = self.tenant.as_ref().unwrap_or(&load.tenant);
-        url.path_segments_mut().ok()?.pop_if_empty().extend(["v1", "tenants", tenant, "records"]);
+        let tenant = self.tenant.as_ref().unwrap_or(tenant);
+        url.path_segments_mut().ok()?.pop_if_empty().extend(["v1", "tenants", tenant, "records"]).extend(more);
         Some(url)
     }
 
     /// Sends the load: the cause to judge by, and how long we are asked to wait.
-    async fn send(&self, load: &Load) -> (SmolStr, Option<Duration>) {
-        let plain = |cause: &'static str| (SmolStr::new_static(cause), None);
+    async fn send(&self, load: &Load) -> Cause {
         let body = match &load.document {
             Document::Bytes(bytes) => Body::from(bytes.clone()),
             Document::File(path) => match tokio::fs::File::open(path).await {
@@ -131,37 +144,20 @@ impl Push {
                 Err(_) => return plain("load"),
             },
         };
-        let Some(url) = self.address(load) else { return plain("request") };
-        let request = self
-            .client
-            .post(url)
-            .bearer_auth(self.token.expose_secret())
+        let Some(request) = self.request(&load.tenant, &[]) else { return plain("request") };
+        let request = request
             .header(header::CONTENT_TYPE, "application/x-ndjson")
             .header("Idempotency-Key", &load.idempotency_key)
             .body(body);
-        let response = match request.send().await {
-            Ok(response) => response,
-            Err(e) => return plain(cause_of(&e)),
-        };
-        let wait = retry_after(response.headers());
-        match response.status() {
-            StatusCode::OK => (self.cause_in(response).await, wait),
-            status => (smol_str::format_smolstr!("http:{}", status.as_u16()), wait),
+        match answer(request, ANSWER_BYTES).await {
+            Ok((body, wait)) => (self.cause_in(&body), wait),
+            Err(cause) => cause,
         }
     }
 
     /// The cause named by an answer: the first outcome that is not accepted, else the first.
-    async fn cause_in(&self, mut response: reqwest::Response) -> SmolStr {
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() <= ANSWER_BYTES => body.extend_from_slice(&chunk),
-                Ok(Some(_)) => return SmolStr::new_static("answer"),
-                Ok(None) => break,
-                Err(e) => return SmolStr::new_static(cause_of(&e)),
-            }
-        }
-        let Ok(answer) = serde_json::from_slice::<Answer>(&body) else { return SmolStr::new_static("answer") };
+    fn cause_in(&self, body: &[u8]) -> SmolStr {
+        let Ok(answer) = serde_json::from_slice::<Answer>(body) else { return SmolStr::new_static("answer") };
         let causes: Vec<SmolStr> =
             answer.outcomes.iter().map(|o| smol_str::format_smolstr!("outcome:{}", o.outcome)).collect();
         let refused = causes.iter().find(|cause| self.verdicts.judge(cause, None).verdict != Verdict::Accepted);
@@ -177,6 +173,35 @@ impl Deliver for Push {
         // An outcome's name is the other side's own text; only those the table knows are repeated.
         let known = self.verdicts.rows().iter().any(|row| row.cause == cause.as_str()) || cause.starts_with("http:");
         if known { judgement } else { Judgement { cause: SmolStr::new_static("outcome:other"), ..judgement } }
+    }
+}
+
+/// What to judge by, and how long we are asked to wait.
+pub(crate) type Cause = (SmolStr, Option<Duration>);
+
+fn plain(cause: &'static str) -> Cause {
+    (SmolStr::new_static(cause), None)
+}
+
+/// The body of an answer that says 200, up to a length, and how long we are asked to wait.
+///
+/// # Errors
+/// The cause, if there is no such answer.
+pub(crate) async fn answer(request: RequestBuilder, most: usize) -> Result<(Vec<u8>, Option<Duration>), Cause> {
+    let mut response = request.send().await.map_err(|e| plain(cause_of(&e)))?;
+    let wait = retry_after(response.headers());
+    match response.status() {
+        StatusCode::OK => {}
+        status => return Err((smol_str::format_smolstr!("http:{}", status.as_u16()), wait)),
+    }
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() <= most => body.extend_from_slice(&chunk),
+            Ok(Some(_)) => return Err(plain("answer")),
+            Ok(None) => return Ok((body, wait)),
+            Err(e) => return Err(plain(cause_of(&e))),
+        }
     }
 }
 
@@ -225,7 +250,7 @@ mod tests {
 
     #[test]
     fn settings_are_checked_and_never_repeated() {
-        let open = |value| Settings::read(&value).and_then(Push::open).map(|_| ());
+        let open = |value| Settings::read(&value).and_then(|settings| Push::open(&settings)).map(|_| ());
         open(json!({ "url": "https://silta.example/base/", "token": "t" })).expect("opens");
         for (value, reason) in [
             (json!({ "token": "t" }), "missing field `url`"),
@@ -250,14 +275,8 @@ mod tests {
     #[test]
     fn the_tenant_is_one_segment_of_the_address() {
         let settings = Settings::read(&json!({ "url": "https://a.example/base/", "token": "t" })).expect("settings");
-        let push = Push::open(settings).expect("opens");
-        let load = Load {
-            idempotency_key: "k".into(),
-            tenant: "a/../b?".into(),
-            document: Document::Bytes(Vec::new()),
-            withdrawal: false,
-        };
-        let address = push.address(&load).expect("an address");
-        assert_eq!(address.as_str(), "https://a.example/base/v1/tenants/a%2F..%2Fb%3F/records");
+        let push = Push::open(&settings).expect("opens");
+        let address = push.address(&"a/../b?".into(), &["held"]).expect("an address");
+        assert_eq!(address.as_str(), "https://a.example/base/v1/tenants/a%2F..%2Fb%3F/records/held");
     }
 }

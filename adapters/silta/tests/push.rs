@@ -1,14 +1,14 @@
 //! Delivery to another gateway's push API, played by a small server.
 #![expect(clippy::expect_used, reason = "test support: a peer that cannot be played ends the test")]
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::post;
+use axum::{Json, Router};
 use serde_json::{Value, json};
-use silta_adapter::adapter::{Adapter, Deliver, Document, Load};
+use silta_adapter::adapter::{Adapter, DecodeContext, Deliver, Document, Holding, LearnerQuery, Limits, Load, NotRead};
 use silta_adapter::delivery::{Judgement, Verdict};
 use silta_adapter::problem::Fixer;
 use silta_record::SiltaRecord;
@@ -189,4 +189,36 @@ async fn a_load_whose_file_is_gone_is_tried_again() {
     let gone = Load { document: Document::File("/nowhere/load".into()), ..load() };
     let judgement = connect(json!({ "url": "http://127.0.0.1:1", "token": "t" })).deliver(&gone).await;
     assert_eq!((judgement.verdict, judgement.cause.as_str()), (Verdict::Transient, "load"));
+}
+
+/// What another gateway answers when it is asked what it holds, first in a way that passes.
+async fn reading(answers: Vec<(u16, Value)>) -> Result<Vec<Holding>, NotRead> {
+    let answers = Arc::new(Mutex::new(answers.into_iter()));
+    let answer = async move |body: Json<Value>| {
+        assert_eq!(body.0, json!({ "learners": [{ "source": "sis", "id": "L1" }, { "source": "", "id": "" }] }));
+        let (status, body) = answers.lock().expect("no panic").next().expect("another answer");
+        (StatusCode::from_u16(status).expect("a status"), Json(body))
+    };
+    let app = Router::new().route("/v1/tenants/amk/records/held", post(answer));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let connected = SiltaRecord.connect(&json!({ "url": url, "token": "t" })).expect("connects");
+    let ctx = DecodeContext { tenant: "amk".into(), source: "readback".into(), limits: Limits::default() };
+    let known = LearnerQuery { source: "sis".into(), learner: "L1".into(), identifiers: Vec::new() };
+    connected.inventory.expect("an inventory").holdings(&ctx, &[known, LearnerQuery::default()]).await
+}
+
+#[tokio::test]
+async fn what_the_other_gateway_holds_is_read_and_asked_for_again() {
+    let record = |id: &str, state: &str| json!({ "kind": "activity", "tenant": "amk", "source": "sis", "id": id, "learner": "L1", "state": state, "body": {} });
+    let held = json!({ "complete": true, "records": [record("A", "current"), record("B", "deleted")] });
+    let whole = json!({ "learners": [held, { "complete": true, "records": [] }] });
+    let read = reading(vec![(503, json!({})), (200, json!({ "learners": [] })), (200, whole)]).await.expect("reads");
+    assert_eq!(read[0].records.iter().map(|r| r.head.key.id.as_str()).collect::<Vec<_>>(), ["A"]);
+    assert_eq!(read.iter().map(|h| (h.query, h.complete)).collect::<Vec<_>>(), [(0, true), (1, false)]);
+    let refused = reading(vec![(403, json!({}))]).await.expect_err("not read").0;
+    assert_eq!((refused.verdict, refused.cause.as_str()), (Verdict::Auth, "http:403"));
+    let unread = SiltaRecord.connect(&json!({ "url": "http://a.example", "token": "t", "read_back": false }));
+    assert!(unread.expect("connects").inventory.is_none());
 }

@@ -159,7 +159,7 @@ async fn a_lost_answer_stays_open_until_the_copies_have_followed() {
     sandbox.with_faults(|faults| (faults.lost_answers, faults.lag_secs) = (1, 3600));
     assert_eq!(deliver(import.as_ref(), &[attainment("xy-1")]).await, Verdict::Uncertain);
     let ctx = DecodeContext { tenant: "10088".into(), source: "readback".into(), limits: Limits::default() };
-    let query = |learner: &str| LearnerQuery { learner: learner.into(), identifiers: Vec::new() };
+    let query = |learner: &str| LearnerQuery { learner: learner.into(), ..LearnerQuery::default() };
     let asked = [query("xy-p1"), query("xy-p2")];
     let held = inventory.holdings(&ctx, &asked).await.expect("read");
     assert_eq!((held[0].records.len(), held[0].complete), (0, false), "its absence proves nothing yet");

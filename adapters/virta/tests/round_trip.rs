@@ -101,7 +101,7 @@ async fn send(connected: &Connected, sandbox: &Sandbox, load: &Load) {
 async fn held(connected: &Connected) -> Vec<Record> {
     let identifier = |scheme: &'static str, value: &str| Identifier { scheme: scheme.into(), value: value.into() };
     let identifiers = vec![identifier(Learner::LEARNER_NUMBER, "1.2.246.562.24.90000000001")];
-    let query = LearnerQuery { learner: "S1".into(), identifiers };
+    let query = LearnerQuery { learner: "S1".into(), identifiers, ..LearnerQuery::default() };
     let inventory = connected.inventory.as_ref().expect("an inventory");
     let mut holdings = inventory.holdings(&ctx(), &[query]).await.expect("answers");
     assert!(holdings[0].complete);

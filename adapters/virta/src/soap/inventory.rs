@@ -321,7 +321,7 @@ mod tests {
 
     fn query(learner: &str, number: &str) -> LearnerQuery {
         let identifier = Identifier { scheme: KIND.scheme().into(), value: number.into() };
-        LearnerQuery { learner: learner.into(), identifiers: vec![identifier] }
+        LearnerQuery { learner: learner.into(), identifiers: vec![identifier], ..LearnerQuery::default() }
     }
 
     fn record(kind: RecordKind, id: &str, learner: &str, body: Body) -> Decoded {

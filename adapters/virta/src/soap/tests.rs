@@ -67,7 +67,11 @@ fn ctx() -> DecodeContext {
 
 fn query(learner: &str, identifiers: &[(&str, &str)]) -> LearnerQuery {
     let identifier = |(scheme, value): &(&str, &str)| Identifier { scheme: (*scheme).into(), value: (*value).into() };
-    LearnerQuery { learner: learner.into(), identifiers: identifiers.iter().map(identifier).collect() }
+    LearnerQuery {
+        learner: learner.into(),
+        identifiers: identifiers.iter().map(identifier).collect(),
+        ..LearnerQuery::default()
+    }
 }
 
 fn keys(holding: &Holding) -> Vec<&str> {
