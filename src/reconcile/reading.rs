@@ -260,12 +260,12 @@ async fn question(
     connection: &Connection,
     learner: LearnerId,
 ) -> Result<LearnerQuery, DeliveryError> {
-    let mut query = LearnerQuery { learner: Default::default(), identifiers: Vec::new() };
+    let mut query = LearnerQuery::default();
     for stored in gateway.ledger.records_of(&connection.config.tenant, learner).await? {
         let Some(content) = &stored.content else { continue };
         if query.learner.is_empty() || stored.kind == RecordKind::Learner {
             let record: Record = gateway.vault.open_json(content)?;
-            query.learner = record.head.learner;
+            (query.source, query.learner) = (record.head.key.source, record.head.learner);
             if let Some(Body::Learner(body)) = record.body {
                 query.identifiers.extend(body.identifiers.0);
             }
