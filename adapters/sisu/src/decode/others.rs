@@ -60,7 +60,7 @@ fn validity(entity: &mut Entity) -> Period {
     entity.problems.append(&mut valid.problems);
     let rest = valid.into_members();
     if !rest.is_empty() {
-        entity.put_back("valid", crate::json::Json::Object(rest));
+        entity.put_back("valid", silta_adapter::json::Json::Object(rest));
     }
     period
 }

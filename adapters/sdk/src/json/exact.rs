@@ -1,30 +1,38 @@
 //! JSON whose numbers stay the text they were: credits and shares must not pass through binary fractions.
 
+use crate::record::Amount;
 use rust_decimal::Decimal;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
-use silta_adapter::SmolStr;
-use silta_adapter::record::Amount;
+use smol_str::SmolStr;
 use std::borrow::Cow;
 use std::fmt;
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Json {
+pub enum Json {
+    /// Nothing.
     Null,
+    /// True or false.
     Bool(bool),
     /// A number as it was written.
     Number(SmolStr),
+    /// Text.
     Text(String),
+    /// A list.
     List(Vec<Json>),
+    /// Members in the order they were written in.
     Object(Vec<(String, Json)>),
 }
 
 impl Json {
     /// Reads one value of well-formed JSON.
-    pub(crate) fn parse(raw: &str) -> serde_json::Result<Self> {
+    ///
+    /// # Errors
+    /// If it is not well formed, or an object has a member twice.
+    pub fn parse(raw: &str) -> serde_json::Result<Self> {
         Ok(match raw.as_bytes().first() {
             Some(b'{') => {
                 let Members(members) = serde_json::from_str(raw)?;
@@ -42,16 +50,18 @@ impl Json {
         })
     }
 
-    pub(crate) fn text(value: impl Into<String>) -> Self {
+    /// Text.
+    pub fn text(value: impl Into<String>) -> Self {
         Self::Text(value.into())
     }
 
-    pub(crate) fn amount(value: Amount) -> Self {
+    /// An exact decimal as a number.
+    pub fn amount(value: Amount) -> Self {
         Self::Number(value.to_string().into())
     }
 
     /// An exact decimal, from a number or from text that is one.
-    pub(crate) fn to_amount(&self) -> Option<Amount> {
+    pub fn to_amount(&self) -> Option<Amount> {
         match self {
             Self::Number(text) => amount(text),
             Self::Text(text) => amount(text),
@@ -61,7 +71,7 @@ impl Json {
 
     /// The value as a record keeps it in an extension. Absent members are left out. A number that binary fractions
     /// cannot hold exactly is kept as its text.
-    pub(crate) fn to_value(&self) -> serde_json::Value {
+    pub fn to_value(&self) -> serde_json::Value {
         use serde_json::Value;
         match self {
             Self::Null => Value::Null,
@@ -77,7 +87,7 @@ impl Json {
     }
 
     /// The value of an extension.
-    pub(crate) fn of(value: &serde_json::Value) -> Self {
+    pub fn of(value: &serde_json::Value) -> Self {
         use serde_json::Value;
         match value {
             Value::Null => Self::Null,
@@ -93,7 +103,7 @@ impl Json {
 }
 
 /// A JSON number, or the text of one, as an exact decimal; `None` where it has more digits than are kept.
-pub(crate) fn amount(text: &str) -> Option<Amount> {
+pub fn amount(text: &str) -> Option<Amount> {
     match text.contains(['e', 'E']) {
         true => Decimal::from_scientific(text).ok().map(Amount),
         false => text.parse().ok(),
@@ -101,7 +111,7 @@ pub(crate) fn amount(text: &str) -> Option<Amount> {
 }
 
 /// A number that stands for exactly the same value.
-fn exact(text: &str) -> Option<serde_json::Number> {
+pub fn exact(text: &str) -> Option<serde_json::Number> {
     if let Ok(whole) = text.parse::<i64>() {
         return Some(whole.into());
     }
@@ -114,7 +124,7 @@ fn exact(text: &str) -> Option<serde_json::Number> {
 }
 
 /// The members of an object, each once.
-pub(crate) struct Members<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
+pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 /// What a tree has beyond another (`null` says nothing): members and elements that are not the same in both. Lists are compared place by
 /// place if they are equally long; a place with nothing left holds `null`.
-pub(crate) fn subtract(tree: Value, template: &Value) -> Option<Value> {
+pub fn subtract(tree: Value, template: &Value) -> Option<Value> {
     match (tree, template) {
         (Value::Null, _) => None,
         (tree, template) if tree == *template => None,
@@ -25,7 +25,7 @@ pub(crate) fn subtract(tree: Value, template: &Value) -> Option<Value> {
 
 /// One tree over another: where both have a value that is neither object nor list, the upper one stands. A `null` of
 /// the upper one covers nothing.
-pub(crate) fn merge(lower: Value, upper: Value) -> Value {
+pub fn merge(lower: Value, upper: Value) -> Value {
     match (lower, upper) {
         (lower, Value::Null) => lower,
         (Value::Object(mut lower), Value::Object(upper)) => {
@@ -42,40 +42,13 @@ pub(crate) fn merge(lower: Value, upper: Value) -> Value {
     }
 }
 
-/// Parts a tree in two that [`merge`] into it again: what is content, and what the store says of its own accord. Names
-/// in `own` are the store's at the top; below, what it resolves beside a code or an OID.
-pub(crate) fn part(tree: Value, own: &[&str]) -> (Option<Value>, Option<Value>) {
-    match tree {
-        Value::Object(tree) if !tree.is_empty() => {
-            let resolved = tree.contains_key("koodistoUri") || tree.contains_key("oid");
-            let assessment = tree.contains_key("arvosana");
-            let (mut content, mut store) = (Map::new(), Map::new());
-            for (name, value) in tree {
-                let said = own.contains(&name.as_str())
-                    || (resolved && RESOLVED.contains(&name.as_str()))
-                    || (assessment && name == "hyväksytty");
-                let (first, second) = if said { (None, Some(value)) } else { part(value, &[]) };
-                first.map(|value| content.insert(name.clone(), value));
-                second.map(|value| store.insert(name, value));
-            }
-            (some_object(content), some_object(store))
-        }
-        Value::Array(list) if !list.is_empty() => {
-            let (content, store) = list.into_iter().map(|value| part(value, &[])).unzip();
-            (some_list(content), some_list(store))
-        }
-        other => (Some(other), None),
-    }
-}
-
-/// What the store adds to a code or an organisation.
-const RESOLVED: [&str; 5] = ["nimi", "lyhytNimi", "koodistoVersio", "oppilaitosnumero", "kotipaikka"];
-
-fn some_object(map: Map<String, Value>) -> Option<Value> {
+/// The map, unless nothing is in it.
+pub fn some_object(map: Map<String, Value>) -> Option<Value> {
     (!map.is_empty()).then_some(Value::Object(map))
 }
 
-fn some_list(list: Vec<Option<Value>>) -> Option<Value> {
+/// The list with `null` where nothing is, unless that is everywhere.
+pub fn some_list(list: Vec<Option<Value>>) -> Option<Value> {
     list.iter().any(Option::is_some).then(|| list.into_iter().map(Option::unwrap_or_default).collect())
 }
 
@@ -95,23 +68,5 @@ mod tests {
             let rest = subtract(tree.clone(), &template).unwrap_or_default();
             assert_eq!(merge(template.clone(), rest), tree);
         }
-    }
-
-    #[test]
-    fn what_the_store_adds_is_parted_from_what_was_sent() {
-        let tree = json!({
-            "oid": "1", "empty": {}, "list": [],
-            "code": { "koodiarvo": "x", "koodistoUri": "u", "nimi": { "fi": "X" }, "koodistoVersio": 1 },
-            "people": [{ "nimi": "kept" }, { "organisaatio": { "oid": "2", "nimi": { "fi": "O" } } }],
-        });
-        let (content, store) = part(tree.clone(), &["oid"]);
-        let (content, store) = (content.unwrap_or_default(), store.unwrap_or_default());
-        assert_eq!(
-            store,
-            json!({ "oid": "1", "code": { "nimi": { "fi": "X" }, "koodistoVersio": 1 },
-            "people": [null, { "organisaatio": { "nimi": { "fi": "O" } } }] })
-        );
-        assert_eq!(content["people"][0]["nimi"], "kept");
-        assert_eq!(merge(content, store), tree);
     }
 }
