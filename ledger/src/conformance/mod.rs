@@ -11,12 +11,15 @@ mod claims;
 mod debts;
 mod erasure;
 mod findings;
+mod links;
 mod loads;
 mod problems;
 mod property;
 mod records;
 
-pub use {access::*, claims::*, debts::*, erasure::*, findings::*, loads::*, problems::*, property::*, records::*};
+pub use {
+    access::*, claims::*, debts::*, erasure::*, findings::*, links::*, loads::*, problems::*, property::*, records::*,
+};
 
 use super::*;
 use silta_adapter::canonical::{Digest, FORM};
@@ -116,6 +119,9 @@ macro_rules! ledger_suite {
             a_settling_item_keeps_its_findings
             findings_are_paged_by_connection
             reconciliations_are_kept
+            // links
+            links_are_made_and_undone
+            links_stay_within_a_tenant_and_go_with_the_learner
             // access
             tokens_are_found_until_revoked
             audit_is_read_backwards

@@ -4,6 +4,7 @@ mod access;
 mod debts;
 mod findings;
 mod ids;
+mod links;
 mod loads;
 mod records;
 
@@ -11,6 +12,7 @@ pub use access::*;
 pub use debts::*;
 pub use findings::*;
 pub use ids::*;
+pub use links::*;
 pub use loads::*;
 pub use records::*;
 
