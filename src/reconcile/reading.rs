@@ -159,6 +159,10 @@ impl<'a> Reading<'a> {
             let Some(content) = &stored.content else { continue };
             if query.learner.is_empty() || stored.kind == RecordKind::Learner {
                 let record: Record = self.gateway.vault.open_json(content)?;
+                // A tombstone that named nobody keeps the content of whom it was about: she is asked about elsewhere.
+                if self.gateway.vault.learner_id(&record.learner_key()) != learner {
+                    continue;
+                }
                 query.learner = record.head.learner;
                 if let Some(Body::Learner(body)) = record.body {
                     query.identifiers.extend(body.identifiers.0);
