@@ -16,7 +16,6 @@ use tokio::net::TcpListener;
 
 struct World {
     adapter: OpenEducation,
-    version: u8,
     sandbox: Arc<Sandbox>,
     connected: Connected,
     mappings: Mappings,
@@ -35,7 +34,7 @@ impl World {
         let adapter = if version == 5 { OpenEducation::V5 } else { OpenEducation::V6 };
         let settings = json!({ "url": url, "token": "t", "sources": ["sisu"] });
         let connected = adapter.connect(&settings).expect("connects");
-        Self { adapter, version, sandbox, connected, mappings: Mappings::builtin().expect("mappings") }
+        Self { adapter, sandbox, connected, mappings: Mappings::builtin().expect("mappings") }
     }
 
     fn document(&self, record: &Record) -> Vec<u8> {

@@ -114,7 +114,7 @@ async fn migrations_are_told_and_run_once() {
     let path = path.to_str().expect("a path");
     assert!(SqliteLedger::open(path, false).await.is_err(), "not made unless asked");
     let ledger = SqliteLedger::open(&format!("sqlite:{path}"), true).await.expect("opened");
-    assert_eq!(ledger.pending_migrations().await.expect("asked"), ["0001 ledger", "0002 duty"]);
+    assert_eq!(ledger.pending_migrations().await.expect("asked"), ["0001 ledger", "0002 duty", "0003 link"]);
     ledger.migrate().await.expect("migrated");
     ledger.migrate().await.expect("migrated again");
     assert!(ledger.pending_migrations().await.expect("asked").is_empty());
