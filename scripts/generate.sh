@@ -16,6 +16,9 @@ docs/adapters/virta.md    adapters --markdown virta
 docs/adapters/elm.md      adapters --markdown elm
 docs/adapters/koski.md    adapters --markdown koski
 docs/adapters/sisu.md     adapters --markdown sisu
+docs/adapters/ooapi.md    adapters --markdown ooapi
+docs/adapters/ooapi-v5.md adapters --markdown ooapi-v5
+docs/adapters/onr.md      adapters --markdown onr
 TABLE
 }
 

@@ -107,9 +107,14 @@ impl Connection {
         self.connected.pull.is_some() && self.config.pull_every_secs > 0
     }
 
+    /// True if it is a register of identities that is asked.
+    pub fn identifies(&self) -> bool {
+        self.connected.people.is_some() && self.config.pull_every_secs > 0
+    }
+
     /// True if it is no destination at all.
     fn only_source(&self) -> bool {
-        self.connected.pull.is_some() && self.connected.deliver.is_none()
+        (self.connected.pull.is_some() || self.connected.people.is_some()) && self.connected.deliver.is_none()
     }
 
     /// True if what the destination holds can be read.
@@ -260,14 +265,16 @@ fn open(connection: &config::Connection, registry: &Registry) -> Result<Connecti
         .clone();
     let settings = serde_json::to_value(&connection.settings).map_err(|e| bad(e.to_string()))?;
     let connected = adapter.connect(&settings).map_err(|e| bad(e.to_string()))?;
-    if connected.deliver.is_none() && connected.inventory.is_none() && connected.pull.is_none() {
+    let asks = connected.people.is_some();
+    let carries = connected.deliver.is_some() || connected.inventory.is_some() || connected.pull.is_some();
+    if !carries && !asks {
         return Err(bad("its settings neither deliver nor read anything".into()));
     }
-    if connection.pull_every_secs > 0 && connected.pull.is_none() {
+    if connection.pull_every_secs > 0 && connected.pull.is_none() && !asks {
         return Err(bad("it is to be pulled from, but there is nothing to pull with its settings".into()));
     }
     let destination = connected.deliver.is_some() || connected.inventory.is_some();
-    if (destination && adapter.encoder().is_none()) || adapter.decoder().is_none() {
+    if (destination && adapter.encoder().is_none()) || (carries && adapter.decoder().is_none()) {
         return Err(bad(format!("the adapter {} cannot both write and read back", connection.adapter)));
     }
     let limiter =

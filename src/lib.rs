@@ -14,6 +14,7 @@
 //! | [`access`] | who may do what, for which tenant |
 //! | [`sync`] | feeds of other systems are pulled |
 //! | [`intake`] | documents in, records kept |
+//! | [`learners`] | which learners are one person |
 //! | [`delivery`] | debts are planned, claimed, sent, settled |
 //! | [`alerts`] | operators are told |
 //! | [`reconcile`] | what is there is compared with what was accepted |
@@ -37,6 +38,7 @@ pub mod exchange;
 pub mod gateway;
 pub mod http;
 pub mod intake;
+pub mod learners;
 pub mod reconcile;
 pub mod registry;
 pub mod retention;

@@ -18,6 +18,9 @@ fn builtin() -> Vec<Arc<dyn Adapter>> {
         Arc::new(silta_elm::Elm),
         Arc::new(silta_koski::Koski),
         Arc::new(silta_sisu::Sisu),
+        Arc::new(silta_ooapi::OpenEducation::V6),
+        Arc::new(silta_ooapi::OpenEducation::V5),
+        Arc::new(silta_onr::Onr),
     ]
 }
 

@@ -4,7 +4,9 @@ pub mod pki;
 pub mod shacl;
 pub mod tree;
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// A folder of the shared material (`schemas`, `cases` …), from `$SILTA_SHARED` or beside the workspace.
 ///
@@ -58,6 +60,30 @@ pub fn python() -> Option<PathBuf> {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "no python in $SILTA_PYTHON: required under CI");
     eprintln!("\n*** SKIPPED: there is no python in $SILTA_PYTHON; nobody else is asked ***\n");
     None
+}
+
+/// What a script of this crate prints, given a folder of the shared material; `None` if that or the tools are missing.
+///
+/// # Panics
+/// If it fails.
+#[must_use]
+#[expect(clippy::expect_used, reason = "a test ends with what broke it")]
+pub fn script(folder: &str, name: &str, arguments: &[&str], input: String) -> Option<String> {
+    let (schemas, python) = (shared_dir(folder)?, python()?);
+    let mut child = Command::new(python)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(name))
+        .arg(schemas)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let output = child.wait_with_output().expect("python ends");
+    writer.join().expect("no panic").ok();
+    assert!(output.status.success(), "{name} failed");
+    Some(String::from_utf8(output.stdout).expect("UTF-8"))
 }
 
 /// All files under a folder whose name ends so, sorted.

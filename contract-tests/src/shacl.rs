@@ -1,11 +1,7 @@
 //! The Commission's SHACL shapes, asked by way of pyshacl.
 #![expect(clippy::expect_used, reason = "a test ends with what broke it")]
 
-use crate::{python, shared_dir};
 use serde_json::{Value, json};
-use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 /// Longer texts are images, which no shape looks into.
 const LONG: usize = 400;
@@ -27,21 +23,7 @@ pub struct Question {
 /// If it fails.
 #[must_use]
 pub fn script(name: &str, arguments: &[&str], input: String) -> Option<String> {
-    let (schemas, python) = (shared_dir("schemas/elm")?, python()?);
-    let mut child = Command::new(python)
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(name))
-        .arg(schemas)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("python starts");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-    let output = child.wait_with_output().expect("python ends");
-    writer.join().expect("no panic").ok();
-    assert!(output.status.success(), "{name} failed");
-    Some(String::from_utf8(output.stdout).expect("UTF-8"))
+    crate::script("schemas/elm", name, arguments, input)
 }
 
 /// The verdicts on credentials, in their order; `None` if the tools are missing.

@@ -75,6 +75,7 @@ tables! {
     reconciliation by id: id Int, connection Int, started Int, ended Int, summary Text;
     finding by id: id Int, reconciliation Int, connection Int, item Bytes, debt Int, kind Text, status Text,
         digest Bytes, implied_by Bytes, evidence Int, opened Int, seen Int, sightings Int, closed Int;
+    link by id: id Int, tenant Text, learner Bytes, person Bytes, why Text, since Int, until Int;
     token by name: name Text, hash Bytes, role Text, tenant Text, kinds Kinds, created Int, expires Int, revoked Int;
     audit by id: id Int, at Int, actor Text, action Text, tenant Text, subject Text, detail Text;
     fact by name: name Text, value Text;

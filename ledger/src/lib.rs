@@ -335,6 +335,21 @@ pub trait Findings: Send + Sync {
     async fn set_finding(&self, id: i64, at: Micros, status: FindingStatus) -> Result<()>;
 }
 
+/// Which learners are one person: a dated overlay over the records that can be undone. Keys, lanes and digests never
+/// depend on it.
+#[async_trait]
+pub trait Links: Send + Sync {
+    /// Says what is known from a time on, in one transaction; no learner twice. A link that says something else ends.
+    /// Returns for how many learners something changed.
+    async fn link(&self, tenant: &str, at: Micros, known: &[Identification]) -> Result<u64>;
+
+    /// All learners of the tenant who are the same person as a learner now, in order; she herself is one of them.
+    async fn same_person(&self, tenant: &str, learner: LearnerId) -> Result<Vec<LearnerId>>;
+
+    /// Who a learner was taken to be, oldest first.
+    async fn links_of(&self, tenant: &str, learner: LearnerId) -> Result<Vec<Link>>;
+}
+
 /// Tokens, audit, cursors and small facts.
 #[async_trait]
 pub trait Access: Send + Sync {
@@ -383,5 +398,5 @@ pub trait Retention: Send + Sync {
 }
 
 /// The whole ledger.
-pub trait Ledger: Records + Debts + Findings + Access + Retention {}
-impl<T: Records + Debts + Findings + Access + Retention> Ledger for T {}
+pub trait Ledger: Records + Debts + Findings + Links + Access + Retention {}
+impl<T: Records + Debts + Findings + Links + Access + Retention> Ledger for T {}

@@ -4,7 +4,7 @@ use super::open::{self, ConfigFile};
 use super::{Exit, Outcome};
 use crate::gateway::Gateway;
 use crate::store::Store;
-use crate::{alerts, console, delivery, http, reconcile, retention, sync, telemetry};
+use crate::{alerts, console, delivery, http, learners, reconcile, retention, sync, telemetry};
 use clap::Parser;
 use std::future::IntoFuture;
 use std::net::SocketAddr;
@@ -76,6 +76,8 @@ pub(super) async fn work(
     work.spawn(reconcile::run::schedule(gateway.clone(), stop.clone()));
     let mut pulling = sync::start(gateway, stop);
     work.spawn(async move { while pulling.join_next().await.is_some() {} });
+    let mut identifying = learners::start(gateway, stop);
+    work.spawn(async move { while identifying.join_next().await.is_some() {} });
     work.spawn(alerts::watch(gateway.clone(), stop.clone()));
     work.spawn(retention::watch(gateway.clone(), stop.clone()));
     store.share(gateway, stop, &mut work);

@@ -19,6 +19,7 @@ pub mod find;
 pub mod findings;
 pub mod health;
 pub mod held;
+pub mod interfaces;
 pub mod journey;
 pub mod loads;
 pub mod metrics;
@@ -122,7 +123,7 @@ pub fn router(gateway: Shared) -> Router {
 
 /// All operations and their description, without what [`dressed`] adds.
 pub fn routes() -> Router<Shared> {
-    operations().merge(docs::router())
+    operations().merge(docs::router()).merge(interfaces::router())
 }
 
 /// Routes with what every request has in common.

@@ -265,6 +265,10 @@ async fn question(
         let Some(content) = &stored.content else { continue };
         if query.learner.is_empty() || stored.kind == RecordKind::Learner {
             let record: Record = gateway.vault.open_json(content)?;
+            // A tombstone that named nobody keeps the content of whom it was about: she is asked about elsewhere.
+            if gateway.vault.learner_id(&record.learner_key()) != learner {
+                continue;
+            }
             (query.source, query.learner) = (record.head.key.source, record.head.learner);
             if let Some(Body::Learner(body)) = record.body {
                 query.identifiers.extend(body.identifiers.0);

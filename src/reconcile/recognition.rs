@@ -44,13 +44,22 @@ fn is_recognised(body: &Attainment) -> bool {
     body.recognised_on.is_some() || sources(body).next().is_some()
 }
 
+/// The institution that awarded it, as it is called today: that of its key, else the awarding body, which may be known by
+/// the domain of its home organisation.
+fn awarded_by(record: &Record, body: &Attainment, institutions: &Institutions) -> String {
+    let named = match (&*record.head.key.institution, &body.awarding_body) {
+        ("", Some(body)) => institutions.of_domain(&body.value).unwrap_or(&body.value),
+        (institution, _) => institution,
+    };
+    institutions.current(named).to_owned()
+}
+
 fn is_origin(
     (home, recognised): (&Record, &Attainment),
     (host, origin): (&Record, &Attainment),
     institutions: &Institutions,
 ) -> bool {
-    let current = |record: &Record| institutions.current(&record.head.key.institution).to_owned();
-    let (home, host) = (current(home), current(host));
+    let (home, host) = (awarded_by(home, recognised, institutions), awarded_by(host, origin, institutions));
     let mut named = sources(recognised).peekable();
     let from = named.peek().is_none() || named.any(|source| institutions.current(source) == host);
     let same = |one: &dyn Fn(&Attainment) -> serde_json::Value| one(recognised) == one(origin);

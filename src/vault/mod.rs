@@ -5,7 +5,7 @@
 //! records there are, of which kind and institution, and nothing about anybody.
 
 use crate::env::Rng;
-use crate::ledger::{LearnerId, Lookup, RecordId, Sealed, StoredRecord};
+use crate::ledger::{LearnerId, Lookup, PersonId, RecordId, Sealed, StoredRecord};
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 use silta_adapter::canonical::DigestKey;
 use silta_adapter::record::{LearnerKey, Record, RecordKey};
@@ -138,6 +138,11 @@ impl Vault {
     /// The pseudonym of a learner.
     pub fn learner_id(&self, key: &LearnerKey) -> LearnerId {
         LearnerId(self.digest.pseudonym("learner", &[&key.tenant, &key.source, &key.id]))
+    }
+
+    /// The pseudonym of a person, by what tells her from all others.
+    pub fn person_id(&self, tenant: &str, who: &str) -> PersonId {
+        PersonId(self.digest.pseudonym("person", &[tenant, who]))
     }
 
     /// The pseudonym of a source key, to find records by it.

@@ -116,6 +116,12 @@ through_the_door!(Findings {
     fn set_finding(id: i64, at: Micros, status: FindingStatus) -> ();
 });
 
+through_the_door!(Links {
+    fn link(tenant: &str, at: Micros, known: &[Identification]) -> u64;
+    fn same_person(tenant: &str, learner: LearnerId) -> Vec<LearnerId>;
+    fn links_of(tenant: &str, learner: LearnerId) -> Vec<Link>;
+});
+
 through_the_door!(Access {
     fn add_token(token: &Token) -> ();
     fn token(hash: &[u8; 32]) -> Option<Token>;

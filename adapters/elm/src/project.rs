@@ -112,6 +112,7 @@ impl<'c> Projector<'_, 'c> {
         }
         self.texts(&mut a.description, "/body/description");
         self.duration(&mut a.workload);
+        self.known_body(&mut a.awarding_body);
         self.awarding_body(a.awarding_body.as_ref(), None, &a.extensions);
         self.code(&mut a.activity_type, "learning-activity", "/body/activity_type");
         self.codes(&mut a.modes, "mode", "/body/modes");
@@ -140,6 +141,7 @@ impl<'c> Projector<'_, 'c> {
             }
         }
         self.duration(&mut a.workload);
+        self.known_body(&mut a.awarding_body);
         if a.awarding_body.as_ref().is_some_and(|body| body.scheme == ORGANISATION) {
             self.losses.drop(&mut a.country, "/body/country", "country");
         }
@@ -262,6 +264,17 @@ impl<'c> Projector<'_, 'c> {
             }
             true
         });
+    }
+
+    /// An institution by another system's code is the one that a crosswalk says it means.
+    fn known_body(&mut self, body: &mut Option<Coded>) {
+        let Some(body) = body.as_mut().filter(|body| body.scheme != ORGANISATION) else { return };
+        let known = self.ctx.mappings.crosswalks.meaning(&body.scheme, &body.value, ORGANISATION);
+        if let Some(code) = known {
+            let other = Coded::new(ORGANISATION, code);
+            self.losses.became("/body/awarding_body", &other, "mapped_code");
+            *body = other;
+        }
     }
 
     /// An awarding body is known by the facts about it, or the record says its name and country.

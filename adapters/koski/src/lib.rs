@@ -8,21 +8,21 @@
 //! | module | what it does |
 //! |---|---|
 //! | `shape` | what records and Koski's JSON say alike |
-//! | `tree` | JSON trees laid over each other, so that the rest of a document is kept |
+//! | `own` | what of a document is content, and what Koski says of its own accord |
 //! | `key` | the key of a study right, made of the record's keys |
 //! | `read`, `write` | documents into records, and items into documents |
-//! | `losses` | the table of what is lost, and how it is found out |
+//! | `losses` | the table of what is lost |
 //! | `client` | sending, taking back, and reading what is held |
 //! | `sandbox` | (feature `sandbox`) a simulated Koski |
 
 mod client;
 mod key;
 mod losses;
+mod own;
 mod read;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 mod shape;
-mod tree;
 mod write;
 
 pub use client::Settings;

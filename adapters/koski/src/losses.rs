@@ -1,12 +1,7 @@
-//! What a badge at Koski does not hold of a record, and why; and how it is found out.
+//! What a badge at Koski does not hold of a record, and why.
 
-use serde_json::Value;
-use silta_adapter::adapter::Refusal;
-use silta_adapter::canonical::record_form;
-use silta_adapter::fidelity::{Change, Loss, LossRule};
-use silta_adapter::problem::{Fixer, Problem, Severity};
-use silta_adapter::record::{Record, RecordKind};
-use std::collections::BTreeSet;
+use silta_adapter::fidelity::LossRule;
+use silta_adapter::record::RecordKind;
 
 const fn row(
     id: &'static str,
@@ -100,40 +95,3 @@ pub(crate) static TABLE: &[LossRule] = &[
     row("modes", A, "/body/modes", "the record has them", NO_PLACE),
     row("quality-assurance", A, "/body/quality_assurance", "the record has it", NO_PLACE),
 ];
-
-/// The losses that make the record what a document holds of it. What no rule declares is no loss but a contradiction,
-/// which refuses the item.
-pub(crate) fn between(record: &Record, held: &Record) -> Result<Vec<Loss>, Refusal> {
-    let [ours, theirs] = [record, held].map(record_form);
-    // A record always serialises.
-    let said = serde_json::to_value(held).unwrap_or_default();
-    let names = |form: &Value, pointer: &str| -> BTreeSet<String> {
-        form.pointer(pointer).and_then(Value::as_object).map(|map| map.keys().cloned().collect()).unwrap_or_default()
-    };
-    let mut paths: Vec<String> = Vec::new();
-    for (pointer, inner) in [("", "body"), ("/body", "extensions"), ("/body/extensions", "")] {
-        let all: BTreeSet<String> = names(&ours, pointer).union(&names(&theirs, pointer)).cloned().collect();
-        let of_its_own = all.into_iter().filter(|name| name != inner);
-        paths.extend(of_its_own.map(|name| format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))));
-    }
-    paths.retain(|path| ours.pointer(path) != theirs.pointer(path));
-    paths.into_iter().map(|path| loss(record, &ours, &theirs, &said, path)).collect()
-}
-
-fn loss(record: &Record, ours: &Value, theirs: &Value, said: &Value, path: String) -> Result<Loss, Refusal> {
-    let key = &record.head.key;
-    let value = || said.pointer(&path).cloned().unwrap_or_default();
-    let change = match (ours.pointer(&path), theirs.pointer(&path)) {
-        (Some(_), None) => Change::Dropped,
-        (Some(_), Some(_)) => Change::Became(value()),
-        _ => Change::Added(value()),
-    };
-    let own = path.starts_with("/body/extensions/koski");
-    match TABLE.iter().find(|rule| rule.covers(key.kind, &path) && !own) {
-        Some(rule) => Ok(Loss { key: key.clone(), path, change, rule: rule.id.into() }),
-        None => {
-            let text = "the record's parts contradict each other: its fields say something else than its parts in Koski's own form";
-            Err(Problem::new("contradiction", Severity::Error, Fixer::Sender, text).about(key).at(path).into())
-        }
-    }
-}

@@ -2,11 +2,12 @@
 //! Everything else of a document is kept beside them, under [`NAMESPACE`] what was sent and under [`DOCUMENT`] what the
 //! store says of its own accord.
 
-use crate::tree;
+use crate::own;
 use serde_json::{Map, Value, json};
 use silta_adapter::record::{
     Attainment, Coded, Date, EndDate, Extensions, Grade, GradeScale, Identifier, Learner, StudyRight, Text, Texts,
 };
+use silta_adapter::tree;
 
 /// The namespace of Koski's own JSON in the extensions of a record.
 pub(crate) const NAMESPACE: &str = "koski";
@@ -65,7 +66,7 @@ fn some(tree: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value
 
 /// Keeps beside the fields what a tree has beyond their template.
 fn keep(extensions: &mut Extensions, name: &str, tree: Value, template: &Value, own: &[&str]) {
-    let (content, store) = tree::part(tree, own);
+    let (content, store) = own::part(tree, own);
     for (namespace, all) in [(NAMESPACE, content), (DOCUMENT, store)] {
         if let Some(rest) = all.and_then(|all| tree::subtract(all, template)) {
             extensions.set(namespace, &json!({ name: rest }));

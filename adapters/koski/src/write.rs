@@ -5,7 +5,7 @@ use crate::shape::{BADGE, BADGE_SCALE, DOCUMENT, LANGUAGES, NAMESPACE, ORGANISAT
 use crate::{losses, read};
 use serde_json::{Map, Value, json};
 use silta_adapter::adapter::{DecodeContext, EncodeContext, ItemPlan, Limits, Refusal};
-use silta_adapter::fidelity::Loss;
+use silta_adapter::fidelity::{Loss, between};
 use silta_adapter::identity::Validity;
 use silta_adapter::problem::{Fixer, Problem, Severity};
 use silta_adapter::record::{Attainment, Body, Date, Identifier, Learner, Record, Text};
@@ -122,7 +122,7 @@ fn lost(item: &[Record], written: [&Record; 2], document: &[u8]) -> Result<Vec<L
     for record in item {
         let held = held.get(&record.head.key);
         let held = held.ok_or_else(|| internal("the record has another key than its parts in Koski's own form say"))?;
-        losses.extend(losses::between(record, held)?);
+        losses.extend(between(record, held, losses::TABLE, NAMESPACE).map_err(|problem| *problem)?);
     }
     Ok(losses)
 }

@@ -43,6 +43,11 @@ pub trait Adapter: Send + Sync {
         None
     }
 
+    /// Offers what its standard gives whoever receives documents, if it has such calls.
+    fn receiver(&self) -> Option<&dyn Receive> {
+        None
+    }
+
     /// Opens a connection from its settings (`[connection.settings]`), whose shape the descriptor's schema gives.
     ///
     /// # Errors
@@ -359,6 +364,8 @@ pub struct Connected {
     pub pull: Option<Arc<dyn Pull>>,
     /// What every item has to conform to before it is sent, if the operator named a schema.
     pub schema: Option<Arc<dyn Conform>>,
+    /// Knows who people are, if it is a register of identities.
+    pub people: Option<Arc<dyn People>>,
 }
 
 /// What one send carries.
@@ -467,6 +474,97 @@ pub trait Pull: Send + Sync {
     /// If the feed could not be read, or its answer cannot be all of the page; the judgement says whether asking again
     /// makes sense. The cursor stays where it is.
     async fn pull(&self, feed: &str, cursor: Option<&str>) -> Result<Page, NotRead>;
+}
+
+/// What is known of a learner, to ask a register of identities by. Names only let the register see that an identifier
+/// is not somebody else's; nobody is found by them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PersonQuery {
+    /// Identifiers, as records say them.
+    pub identifiers: Vec<Identifier>,
+    /// Given names.
+    pub given_names: Option<String>,
+    /// Family name.
+    pub family_name: Option<String>,
+}
+
+/// What a register of identities says about one identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// It is this person's, by the identifier that stands for her today.
+    Person(Identifier),
+    /// The register does not know it.
+    Unknown,
+    /// The register knows it, and says that the names are somebody else's: nothing may be concluded.
+    Contradicted,
+}
+
+/// Knows which identifiers are one person's.
+#[async_trait]
+pub trait People: Send + Sync {
+    /// How many learners one call of [`People::identify`] may ask about.
+    fn batch(&self) -> usize;
+
+    /// For each learner asked about, what the register says of each of the identifiers it can be asked by.
+    ///
+    /// # Errors
+    /// If the register could not be asked; the judgement says whether asking again makes sense.
+    async fn identify(&self, asked: &[PersonQuery]) -> Result<Vec<Vec<(Identifier, Identity)>>, NotRead>;
+}
+
+/// A call of a standard's interface by which others bring documents.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The method: `GET`, `PUT`, `POST` or `PATCH`.
+    pub method: &'a str,
+    /// The segments of the address below that of the interface.
+    pub path: &'a [&'a str],
+    /// What it carries.
+    pub body: &'a [u8],
+}
+
+/// What a call is about, to be looked up before it is received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// The record of this kind, without an institution in its key, and id.
+    Record(RecordKind, SmolStr),
+    /// All records of a learner, by the local id.
+    Learner(SmolStr),
+    /// Nothing that is known already.
+    New,
+}
+
+/// An answer of an interface, as its standard has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The media type of the body.
+    pub media_type: &'static str,
+    /// The body; may be empty.
+    pub body: Vec<u8>,
+}
+
+/// What a call comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Received {
+    /// It brings a document that the adapter's decoder reads; once that is kept, this is answered.
+    Document(Vec<u8>, Reply),
+    /// It brings nothing.
+    Answer(Reply),
+}
+
+/// Offers what a standard gives whoever receives its documents: calls that bring documents, and those by which the
+/// caller reads back what it brought. The gateway knows who may call, looks up and keeps; the adapter knows the standard.
+pub trait Receive: Send + Sync {
+    /// What a call is about; `None` if the standard has no such call.
+    fn about(&self, call: &Call<'_>) -> Option<About>;
+
+    /// Receives a call, given what is held of what it is about.
+    fn receive(&self, call: &Call<'_>, held: &[Record], ctx: EncodeContext<'_>) -> Received;
+
+    /// What is answered where a document was not taken.
+    fn refused(&self, problems: &[Problem]) -> Reply;
 }
 
 /// The adapters of this program, by name.

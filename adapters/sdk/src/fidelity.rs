@@ -6,11 +6,14 @@
 //! **L5** decoding lists what it did not read, and encoding what was read gives the document minus that. `≡` is equality
 //! of canonical forms.
 
+use crate::canonical::record_form;
+use crate::problem::{Fixer, Problem, Severity};
 use crate::record::{Record, RecordKey, RecordKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use smol_str::SmolStr;
+use std::collections::BTreeSet;
 
 /// One thing a document does not hold as the record says it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -185,6 +188,46 @@ fn compact(tree: &mut Value) {
         Value::Object(map) => map.values_mut().for_each(compact),
         _ => {}
     }
+}
+
+/// The losses that make a record what a document holds of it, field by field: for adapters that keep the rest of a
+/// document under a namespace of their own (`own`). What no rule declares is no loss but a contradiction between the
+/// record's fields and that rest, and refuses the item.
+///
+/// # Errors
+/// If the record contradicts itself.
+pub fn between(record: &Record, held: &Record, rules: &[LossRule], own: &str) -> Result<Vec<Loss>, Box<Problem>> {
+    let [ours, theirs] = [record, held].map(record_form);
+    // A record always serialises.
+    let said = serde_json::to_value(held).unwrap_or_default();
+    let names = |form: &Value, pointer: &str| -> BTreeSet<String> {
+        form.pointer(pointer).and_then(Value::as_object).map(|map| map.keys().cloned().collect()).unwrap_or_default()
+    };
+    let mut paths: Vec<String> = Vec::new();
+    for (pointer, inner) in [("", "body"), ("/body", "extensions"), ("/body/extensions", "")] {
+        let all: BTreeSet<String> = names(&ours, pointer).union(&names(&theirs, pointer)).cloned().collect();
+        let of_its_own = all.into_iter().filter(|name| name != inner);
+        paths.extend(of_its_own.map(|name| format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))));
+    }
+    paths.retain(|path| ours.pointer(path) != theirs.pointer(path));
+    let own = format!("/body/extensions/{own}");
+    let loss = |path: String| {
+        let key = &record.head.key;
+        let value = || said.pointer(&path).cloned().unwrap_or_default();
+        let change = match (ours.pointer(&path), theirs.pointer(&path)) {
+            (Some(_), None) => Change::Dropped,
+            (Some(_), Some(_)) => Change::Became(value()),
+            _ => Change::Added(value()),
+        };
+        match rules.iter().find(|rule| rule.covers(key.kind, &path) && path != own) {
+            Some(rule) => Ok(Loss { key: key.clone(), path, change, rule: rule.id.into() }),
+            None => {
+                let text = "the record's parts contradict each other: its fields say something else than its parts in the format's own form";
+                Err(Box::new(Problem::new("contradiction", Severity::Error, Fixer::Sender, text).about(key).at(path)))
+            }
+        }
+    };
+    paths.into_iter().map(loss).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,9 @@
 //! Single JSON values out of a stream, within bounds: values after each other, one per line, or the elements of one
-//! array. Memory holds one value at a time.
+//! array. Memory holds one value at a time. And values whose numbers stay exact ([`Json`]).
+
+mod exact;
+
+pub use exact::{Json, Members, amount, exact as exact_number};
 
 use crate::adapter::{Limits, Unreadable};
 use crate::problem::Problem;

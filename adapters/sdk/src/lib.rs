@@ -12,9 +12,10 @@
 //! | [`report`] | what a destination says later about what it was sent |
 //! | [`seal`] | what makes documents verifiable by anyone |
 //! | [`identity`] | identifiers of learners: which can be right, and when two are the same |
-//! | [`json`] | single JSON objects out of a stream, within bounds |
+//! | [`json`] | single JSON objects out of a stream, within bounds; JSON with exact numbers |
 //! | [`mapping`] | code lists and crosswalks read from `mappings/*.toml` |
 //! | [`stacking`] | how one learner's attainments add up |
+//! | [`tree`] | JSON trees laid over each other, so that the rest of a document is kept |
 //! | [`validate`] | checking documents against the official rules of their format |
 //! | [`micro_credential`] | whether an attainment is documented as a micro-credential |
 //! | `conformance` | (feature `conformance`) record generators and the law as property tests |
@@ -35,6 +36,7 @@ pub mod record;
 pub mod report;
 pub mod seal;
 pub mod stacking;
+pub mod tree;
 pub mod validate;
 
 pub use smol_str::SmolStr;

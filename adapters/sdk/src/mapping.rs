@@ -191,6 +191,12 @@ impl Institutions {
         self.by_code.get(code)
     }
 
+    /// The code of the institution of today that is known by this web domain.
+    pub fn of_domain(&self, domain: &str) -> Option<&str> {
+        let known = |i: &&Institution| i.successor.is_none() && i.domain.as_deref() == Some(domain);
+        self.by_code.values().filter(known).map(|i| i.code.as_str()).min()
+    }
+
     /// The code under which an institution's records live today: the last successor; the code itself if unknown.
     pub fn current<'a>(&'a self, code: &'a str) -> &'a str {
         let mut at = code;

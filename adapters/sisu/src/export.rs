@@ -1,13 +1,13 @@
 //! The export feeds: state by ordinal, page by page.
 
 use crate::client::{Answer, Client, NoAnswer, verdicts};
-use crate::json::Json;
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use silta_adapter::SmolStr;
 use silta_adapter::adapter::{BadSettings, NotRead, Page, Pull};
 use silta_adapter::delivery::VerdictTable;
+use silta_adapter::json::Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

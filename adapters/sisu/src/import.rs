@@ -1,11 +1,11 @@
 //! Importing attainments: batches that Sisu takes or refuses as a whole.
 
 use crate::client::{Answer, Client, NoAnswer, verdicts};
-use crate::json::Json;
 use async_trait::async_trait;
 use serde::Deserialize;
 use silta_adapter::adapter::{BadSettings, Deliver, Document, Load};
 use silta_adapter::delivery::{Judgement, Verdict, VerdictTable};
+use silta_adapter::json::Json;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

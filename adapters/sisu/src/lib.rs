@@ -20,7 +20,6 @@ mod encode;
 mod export;
 mod ids;
 mod import;
-mod json;
 pub mod names;
 mod readback;
 #[cfg(feature = "sandbox")]

@@ -3,9 +3,9 @@
 use crate::Sisu;
 use crate::export::{ATTAINMENTS, Export};
 use crate::import::Recent;
-use crate::json::Json;
 use async_trait::async_trait;
 use silta_adapter::adapter::{Decode, DecodeContext, Decoded, Holding, Inventory, LearnerQuery, NotRead};
+use silta_adapter::json::Json;
 use std::collections::HashMap;
 use std::sync::Arc;
 

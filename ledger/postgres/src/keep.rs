@@ -398,6 +398,15 @@ pub(super) async fn erase(ledger: &PostgresLedger, tenant: &str, learner: Learne
     .await
     .map_err(failed)?;
     sqlx::query!(
+        "DELETE FROM link WHERE tenant = $1 AND learner = $2
+            AND NOT EXISTS (SELECT 1 FROM record WHERE tenant = $1 AND learner = $2 AND state = 'current')",
+        tenant,
+        &learner
+    )
+    .execute(&mut *tx)
+    .await
+    .map_err(failed)?;
+    sqlx::query!(
         "UPDATE problem SET closed = $1
          WHERE closed IS NULL AND record IN (SELECT key FROM record WHERE id = ANY($2))",
         at,

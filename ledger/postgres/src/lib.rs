@@ -20,6 +20,7 @@ mod debts;
 mod filling;
 mod findings;
 mod keep;
+mod links;
 mod loads;
 mod plans;
 mod problems;

@@ -14,6 +14,7 @@ mod debts;
 mod dump;
 mod findings;
 mod keep;
+mod links;
 mod loads;
 mod plans;
 mod problems;

@@ -12,6 +12,7 @@ mod debts;
 mod erasure;
 mod faults;
 mod findings;
+mod links;
 mod loads;
 mod model;
 mod problems;
@@ -21,7 +22,7 @@ mod retention;
 mod together;
 
 pub use {
-    access::*, claims::*, debts::*, erasure::*, faults::*, findings::*, loads::*, model::*, problems::*, property::*,
+    access::*, claims::*, debts::*, erasure::*, faults::*, findings::*, links::*, loads::*, model::*, problems::*, property::*,
     records::*, retention::*, together::*,
 };
 
@@ -133,6 +134,9 @@ macro_rules! ledger_suite {
             findings_hang_under_the_one_that_implies_them
             a_held_finding_waits
             reconciliations_are_kept
+            // links
+            links_are_made_and_undone
+            links_stay_within_a_tenant_and_go_with_the_learner
             // access
             tokens_are_found_until_revoked
             audit_is_read_backwards

@@ -5,6 +5,7 @@ mod access;
 mod debts;
 mod findings;
 mod lanes;
+mod links;
 mod loads;
 mod records;
 mod retention;
@@ -63,6 +64,8 @@ struct Rows {
     tokens: BTreeMap<SmolStr, Token>,
     audit: BTreeMap<i64, AuditEntry>,
     facts: BTreeMap<String, String>,
+    /// Who learners were taken to be, oldest first.
+    links: BTreeMap<(SmolStr, LearnerId), Vec<Link>>,
 }
 
 impl Rows {

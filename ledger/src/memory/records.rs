@@ -416,6 +416,9 @@ impl Records for MemoryLedger {
         let blanked = gone.iter().filter(|id| rows.erase(learner, **id, at)).count() as u64;
         if !gone.is_empty() {
             rows.blank_findings(learner, &standing);
+            if standing.is_empty() {
+                rows.links.remove(&(tenant.into(), learner));
+            }
         }
         Ok(blanked)
     }

@@ -79,3 +79,7 @@ pseudonym! {
     /// Keyed pseudonym of `(tenant, source key)`, to find records by the key a person knows.
     Lookup
 }
+pseudonym! {
+    /// A person: keyed pseudonym of what tells her from all others.
+    PersonId
+}

@@ -1,6 +1,7 @@
 //! `silta sandbox`: simulated systems, each a process of its own.
 
 mod koski;
+mod ooapi;
 mod sisu;
 mod virta;
 
@@ -18,6 +19,8 @@ pub(super) enum Command {
     Virta(virta::Args),
     /// A simulated Koski: takes badges by the real one's rules, keeps every version, does wrong what it is told to.
     Koski(koski::Args),
+    /// A simulated partner of the Open Education API, versions 5 and 6, in memory.
+    Ooapi(ooapi::Args),
     /// A simulated Sisu: export feeds, import that takes or refuses whole batches, faults on demand.
     Sisu(sisu::Args),
 }
@@ -26,6 +29,7 @@ pub(super) async fn run(command: &Command) -> Outcome {
     match command {
         Command::Virta(args) => virta::run(args).await,
         Command::Koski(args) => koski::run(args).await,
+        Command::Ooapi(args) => ooapi::run(args).await,
         Command::Sisu(args) => sisu::run(args).await,
     }
 }

@@ -2,12 +2,12 @@
 
 use super::person::{Person, oid};
 use super::rules;
-use crate::tree;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use silta_adapter::identity::node;
+use silta_adapter::tree;
 use std::io;
 use std::path::Path;
 

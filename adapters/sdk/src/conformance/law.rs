@@ -8,7 +8,7 @@ use crate::canonical::{diff, record_form};
 use crate::fidelity::{Change, Loss, apply};
 use crate::mapping::Mappings;
 use crate::problem::{Problem, Severity};
-use crate::record::{Body, Record, RecordKey};
+use crate::record::{Body, Record, RecordKey, RecordKind};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::BufRead;
@@ -234,7 +234,11 @@ impl<'a> Bench<'a> {
         records: &[Record],
         projections: &BTreeMap<RecordKey, Vec<Record>>,
     ) -> Result<(), String> {
-        let together = self.write(plans, records, None)?;
+        let mut kinds: Vec<RecordKind> = records.iter().map(|record| record.head.key.kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let form = self.encoder.form_for(&kinds);
+        let together = self.write(plans, records, form.as_deref())?;
         let found = self.decode(&together.document).map_err(|e| format!("together: {e}"))?;
         if together.outcome.refused != plans.len() - projections.len() {
             return Err("together: other items are refused than alone".to_owned());

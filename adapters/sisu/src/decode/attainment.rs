@@ -3,9 +3,9 @@
 use super::entity::Entity;
 use super::joins::Joins;
 use crate::ids::from_sisu;
-use crate::json::Json;
 use crate::names::{ATTAINMENT_TYPE, GRADE_SCALE, INSTITUTION, ORGANISATION, ROLE, STATE, TRANSFER_SOURCE, coded};
 use silta_adapter::SmolStr;
+use silta_adapter::json::Json;
 use silta_adapter::problem::Problem;
 use silta_adapter::record::{
     Attainment, Coded, Credits, EndDate, Grade, GradeScale, OrganisationRole, Part, Set, Texts,

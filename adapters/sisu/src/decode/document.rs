@@ -1,10 +1,10 @@
 //! The forms of a document, cut into entities.
 
-use crate::json::Members;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use silta_adapter::SmolStr;
 use silta_adapter::adapter::{Limits, Unreadable};
+use silta_adapter::json::Members;
 use silta_adapter::problem::Problem;
 use std::io::{BufRead, Read};
 

@@ -1,8 +1,8 @@
 //! One entity being read: what is taken out of it has a place in the record, the rest goes to the extension.
 
-use crate::json::Json;
 use crate::names::{CONTENT, DOCUMENT, coded};
 use silta_adapter::SmolStr;
+use silta_adapter::json::Json;
 use silta_adapter::problem::Problem;
 use silta_adapter::record::{Amount, Coded, Date, Extensions, Set, State, Text, Texts};
 use std::str::FromStr;

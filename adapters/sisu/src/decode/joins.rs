@@ -3,8 +3,8 @@
 use super::document::{Document, Resource};
 use super::entity::{DocumentState, Entity};
 use super::versions::standing;
-use crate::json::Json;
 use silta_adapter::SmolStr;
+use silta_adapter::json::Json;
 use silta_adapter::record::{Amount, ScaleGrade, Set, Texts};
 use std::collections::{HashMap, HashSet};
 

@@ -20,13 +20,13 @@ pub(crate) use attainment::references;
 pub(crate) use document::{IMPORT, PAGE, form};
 
 use crate::ids::from_sisu;
-use crate::json::Json;
 use document::{Document, List, Resource};
 use entity::{DocumentState, Entity};
 use joins::Joins;
 use serde_json::value::RawValue;
 use silta_adapter::SmolStr;
 use silta_adapter::adapter::{DecodeContext, Decoded, Limits, Reading, Sink, Unreadable};
+use silta_adapter::json::Json;
 use silta_adapter::problem::{Problem, Severity};
 use silta_adapter::record::{Body, Extensions, Head, Record, RecordKey, RecordKind, State};
 use std::collections::BTreeSet;

@@ -6,7 +6,8 @@ use crate::names::{INSTITUTION, RIGHT_STATE, TERM_REGISTRATION};
 use jiff::civil;
 use silta_adapter::SmolStr;
 use silta_adapter::record::{
-    Coded, Date, EndDate, Enrolment, Identifier, Learner, MobilityPeriod, Period, RightState, Set, StudyRight,
+    Coded, Date, EndDate, Enrolment, Identifier, Learner, MobilityPeriod, Period, RightState, Set, StudyPhase,
+    StudyRight,
 };
 
 /// Members of a person that identify her, and the scheme each is of.
@@ -24,7 +25,7 @@ pub(crate) fn learner(entity: &mut Entity) -> Learner {
     let identifier = |scheme: &str, value: SmolStr| Identifier { scheme: scheme.into(), value };
     let mut identifiers: Set<Identifier> =
         IDENTIFIERS.iter().filter_map(|(member, scheme)| Some(identifier(scheme, entity.text(member)?))).collect();
-    identifiers.extend(entity.texts_of("oids").into_iter().map(|oid| identifier("fi:oid", oid)));
+    identifiers.extend(entity.texts_of("oids").into_iter().map(|oid| identifier(Learner::PERSON_OID, oid)));
     Learner {
         identifiers,
         family_name: entity.string("lastName"),
@@ -42,15 +43,42 @@ pub(crate) fn learner(entity: &mut Entity) -> Learner {
 /// Reads a study right.
 pub(crate) fn study_right(entity: &mut Entity, tenant: &SmolStr) -> StudyRight {
     let period = validity(entity);
-    let state =
-        entity.text("state").map(|state| RightState { period: period.clone(), state: Coded::new(RIGHT_STATE, state) });
+    let states = states(entity, &period);
+    let phase = StudyPhase {
+        start: period.start,
+        end: period.end,
+        education: entity.code("phase1EducationClassificationUrn"),
+        municipality: entity.code("phase1EducationLocationUrn"),
+        funding: entity.code("fundingSourceUrn"),
+        ..StudyPhase::default()
+    };
+    let said = phase.education.is_some() || phase.municipality.is_some();
     StudyRight {
         start: period.start,
         end: period.end,
         right_type: entity.code("studyRightTypeUrn"),
-        states: state.into_iter().collect(),
+        states,
         awarding_body: Some(Coded::new(INSTITUTION, tenant.clone())),
+        phases: said.then_some(phase).into_iter().collect(),
         ..StudyRight::default()
+    }
+}
+
+/// The states of a study right by period; where there are none, the state of today for as long as the right is.
+fn states(entity: &mut Entity, period: &Period) -> Set<RightState> {
+    let today = entity.text("state");
+    let state = |period, state| RightState { period, state: Coded::new(RIGHT_STATE, state) };
+    let periods: Set<RightState> = entity
+        .objects("statePeriods")
+        .into_iter()
+        .filter_map(|mut one| {
+            let period = Period { start: one.date("startDate"), end: one.date("endDate").map(EndDate) };
+            Some(state(period, one.text("state")?))
+        })
+        .collect();
+    match periods.is_empty() {
+        true => today.map(|today| state(period.clone(), today)).into_iter().collect(),
+        false => periods,
     }
 }
 
@@ -60,7 +88,7 @@ fn validity(entity: &mut Entity) -> Period {
     entity.problems.append(&mut valid.problems);
     let rest = valid.into_members();
     if !rest.is_empty() {
-        entity.put_back("valid", crate::json::Json::Object(rest));
+        entity.put_back("valid", silta_adapter::json::Json::Object(rest));
     }
     period
 }
@@ -100,9 +128,10 @@ fn natural_id(learner: &str, right: Option<&str>, start: Date) -> SmolStr {
 fn term_days(registration: &mut Entity) -> Option<(Date, Date)> {
     let mut term = registration.object("studyTerm")?;
     let year: i16 = term.text("studyYearStartYear")?.parse().ok().filter(|year| (1900..2200).contains(year))?;
-    let (first, last) = match term.text("term")?.as_str() {
-        "AUTUMN" => ((year, 8, 1), (year, 12, 31)),
-        "SPRING" => ((year + 1, 1, 1), (year + 1, 7, 31)),
+    // By name or by number, whichever interface it comes from.
+    let (first, last) = match term.text("term").or_else(|| term.text("termIndex"))?.as_str() {
+        "AUTUMN" | "0" => ((year, 8, 1), (year, 12, 31)),
+        "SPRING" | "1" => ((year + 1, 1, 1), (year + 1, 7, 31)),
         _ => return None,
     };
     let day = |(year, month, day)| civil::Date::new(year, month, day).ok().map(Date::new);

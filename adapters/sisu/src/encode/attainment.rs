@@ -7,7 +7,6 @@ use super::losses::{
 };
 use crate::decode::references;
 use crate::ids::{from_sisu, is_sisu, to_sisu};
-use crate::json::Json;
 use crate::names::{
     ATTAINMENT_TYPE, CONTENT, GRADE_SCALE, INSTITUTION, LANGUAGE, ORGANISATION, ROLE, STATE, TRANSFER_SOURCE, TYPES,
     urn,
@@ -18,6 +17,7 @@ use silta_adapter::SmolStr;
 use silta_adapter::adapter::EncodeContext;
 use silta_adapter::canonical;
 use silta_adapter::fidelity::{Change, Loss};
+use silta_adapter::json::Json;
 use silta_adapter::problem::Problem;
 use silta_adapter::record::{Amount, Attainment, Coded, Extensions, Record, State};
 use std::collections::BTreeMap;

@@ -1,11 +1,11 @@
 //! A record being fitted: losses and refusals noted on the way.
 
 use super::losses::{FOREIGN_CODE, LANGUAGE, TRANSLATED};
-use crate::json::Json;
 use crate::names::urn;
 use serde_json::json;
 use silta_adapter::SmolStr;
 use silta_adapter::fidelity::{Change, Loss};
+use silta_adapter::json::Json;
 use silta_adapter::mapping::Mappings;
 use silta_adapter::problem::Problem;
 use silta_adapter::record::{Coded, Date, RecordKey, Texts};

@@ -8,9 +8,9 @@ pub(crate) use losses::LOSSES;
 
 use crate::decode::{IMPORT, PAGE};
 use crate::ids::to_sisu;
-use crate::json::Json;
 use silta_adapter::adapter::{DocumentWriter, EncodeContext, NotWritten, Refusal};
 use silta_adapter::fidelity::Loss;
+use silta_adapter::json::Json;
 use silta_adapter::problem::Problem;
 use silta_adapter::record::{Body, Record, RecordKind, State};
 use std::io::{self, Write};

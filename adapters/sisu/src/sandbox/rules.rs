@@ -1,9 +1,9 @@
 //! What an import must be. These are the vendor's rules as far as they were seen, checked apart from the encoder.
 
 use crate::ids::is_sisu;
-use crate::json::Json;
 use rust_decimal::Decimal;
 use serde_json::Value;
+use silta_adapter::json::Json;
 use std::collections::{BTreeMap, HashSet};
 
 /// Members every attainment must have.

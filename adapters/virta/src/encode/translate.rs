@@ -2,13 +2,14 @@
 
 use super::losses::TRANSLATED_CODE;
 use crate::names::{
-    CATEGORY, COUNTRY, EDUCATION, ENROLMENT_STATE, GENDER, LANGUAGE, NATIONAL_SCALE, ORGANISATION, ROLE,
+    CATEGORY, COUNTRY, EDUCATION, ENROLMENT_STATE, FUNDING, GENDER, LANGUAGE, MUNICIPALITY, NATIONAL_SCALE,
+    ORGANISATION, RIGHT_STATE, RIGHT_TYPE, ROLE,
 };
 use serde_json::json;
 use silta_adapter::SmolStr;
 use silta_adapter::fidelity::{Change, Loss};
 use silta_adapter::mapping::Crosswalks;
-use silta_adapter::record::{Attainment, Body, Coded, Grade, Record, RecordKey};
+use silta_adapter::record::{Attainment, Body, Coded, Grade, Record, RecordKey, StudyRight};
 use std::borrow::Cow;
 
 /// The record with codes of VIRTA where a crosswalk leads there, and what became of each code. A code that is VIRTA's
@@ -27,7 +28,7 @@ pub(super) fn translated<'r>(record: &'r Record, crosswalks: &Crosswalks) -> (Co
             }
         }
         Body::Attainment(a) => translate.attainment(a),
-        Body::StudyRight(right) => translate.optional("awarding_body", &mut right.awarding_body, ORGANISATION),
+        Body::StudyRight(right) => translate.study_right(right),
         Body::MobilityPeriod(period) => translate.optional("awarding_body", &mut period.awarding_body, ORGANISATION),
         Body::Enrolment(enrolment) => {
             translate.optional("awarding_body", &mut enrolment.awarding_body, ORGANISATION);
@@ -50,7 +51,7 @@ fn speaks_otherwise(body: &Body) -> bool {
                 || b.citizenships.iter().any(|code| !code.scheme.starts_with("virta:"))
         }
         Body::Attainment(b) => foreign(&b.awarding_body) || foreign(&b.category) || foreign(&b.language),
-        Body::StudyRight(b) => foreign(&b.awarding_body),
+        Body::StudyRight(b) => foreign(&b.awarding_body) || foreign(&b.right_type),
         Body::MobilityPeriod(b) => foreign(&b.awarding_body),
         Body::Enrolment(b) => foreign(&b.awarding_body) || foreign(&b.state),
         Body::Activity(_) => false,
@@ -78,6 +79,35 @@ impl Translate<'_> {
         }
         if let Some(grade) = &mut a.grade {
             self.grade(grade);
+        }
+    }
+
+    fn study_right(&mut self, right: &mut StudyRight) {
+        self.optional("awarding_body", &mut right.awarding_body, ORGANISATION);
+        self.optional("right_type", &mut right.right_type, RIGHT_TYPE);
+        if right.right_type.is_none() {
+            self.right_type_of(right);
+        }
+        for (at, there) in right.states.0.iter_mut().enumerate() {
+            self.code(format!("/body/states/{at}/state"), &mut there.state, RIGHT_STATE);
+        }
+        for (at, phase) in right.phases.0.iter_mut().enumerate() {
+            self.optional(&format!("phases/{at}/education"), &mut phase.education, EDUCATION);
+            self.optional(&format!("phases/{at}/municipality"), &mut phase.municipality, MUNICIPALITY);
+            self.optional(&format!("phases/{at}/funding"), &mut phase.funding, FUNDING);
+        }
+    }
+
+    /// A register that has no type of study right may say by the education what it is: an operator's crosswalk tells.
+    fn right_type_of(&mut self, right: &mut StudyRight) {
+        let education = right.phases.iter().find_map(|phase| phase.education.as_ref());
+        if let Some(value) = education.and_then(|education| self.meaning(education, RIGHT_TYPE)) {
+            let code = Coded::new(RIGHT_TYPE, value);
+            let added = json!({ "scheme": RIGHT_TYPE, "value": code.value });
+            let rule = SmolStr::new_static(TRANSLATED_CODE);
+            let path = "/body/right_type".to_owned();
+            self.losses.push(Loss { key: self.key.clone(), path, change: Change::Added(added), rule });
+            right.right_type = Some(code);
         }
     }
 
