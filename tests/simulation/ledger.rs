@@ -126,3 +126,16 @@ through_the_door!(Access {
     fn release(duty: &str, holder: &str) -> ();
     fn ready() -> ();
 });
+
+through_the_door!(Credentials {
+    fn issue(issuing: &Issuing) -> Issued;
+    fn keep_document(credential: i64, document: &[u8]) -> bool;
+    fn issued(credential: i64) -> Option<Issued>;
+    fn issued_of(item: RecordId) -> Vec<Issued>;
+    fn withdraw_issued(credential: i64, at: Micros) -> bool;
+    fn withdrawn(connection: &str, after: Option<i64>, limit: u32) -> Vec<i64>;
+    fn add_link(link: &NewLink) -> i64;
+    fn link(hash: &[u8; 32]) -> Option<Link>;
+    fn links_of(credential: i64) -> Vec<Link>;
+    fn revoke_link(credential: i64, link: i64, at: Micros) -> bool;
+});

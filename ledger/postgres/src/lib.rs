@@ -14,6 +14,7 @@
 
 mod access;
 mod claims;
+mod credentials;
 mod debts;
 mod filling;
 mod findings;

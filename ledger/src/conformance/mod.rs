@@ -8,6 +8,7 @@
 
 mod access;
 mod claims;
+mod credentials;
 mod debts;
 mod erasure;
 mod findings;
@@ -16,7 +17,10 @@ mod problems;
 mod property;
 mod records;
 
-pub use {access::*, claims::*, debts::*, erasure::*, findings::*, loads::*, problems::*, property::*, records::*};
+pub use {
+    access::*, claims::*, credentials::*, debts::*, erasure::*, findings::*, loads::*, problems::*, property::*,
+    records::*,
+};
 
 use super::*;
 use silta_adapter::canonical::{Digest, FORM};
@@ -123,6 +127,13 @@ macro_rules! ledger_suite {
             audit_is_read_backwards
             facts_are_replaced
             a_duty_has_one_holder
+            // credentials
+            a_credential_is_issued_once_for_each_generation
+            a_document_is_kept_once
+            places_are_given_in_turn_for_each_connection
+            withdrawn_credentials_are_listed_by_place
+            a_link_is_found_until_it_is_revoked
+            erasure_takes_the_documents_of_credentials
             // erasure
             erasure_leaves_pseudonyms_only
             erasure_spares_what_stands_and_other_learners

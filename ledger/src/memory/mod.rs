@@ -2,6 +2,7 @@
 //! order is fixed, so that the same events give the same answers.
 
 mod access;
+mod credentials;
 mod debts;
 mod findings;
 mod lanes;
@@ -62,6 +63,8 @@ struct Rows {
     tokens: BTreeMap<SmolStr, Token>,
     audit: BTreeMap<i64, AuditEntry>,
     facts: BTreeMap<String, String>,
+    credentials: BTreeMap<i64, Issued>,
+    links: BTreeMap<i64, ([u8; 32], Link)>,
 }
 
 impl Rows {

@@ -257,6 +257,9 @@ impl Rows {
         for problem in self.problems.values_mut().filter(|p| p.record == Some(id)) {
             problem.content.clear();
         }
+        for credential in self.credentials.values_mut().filter(|c| c.item == id) {
+            credential.document = None;
+        }
         blanked
     }
 }

@@ -1,6 +1,7 @@
 //! The rows of the ledger.
 
 mod access;
+mod credentials;
 mod debts;
 mod findings;
 mod ids;
@@ -8,6 +9,7 @@ mod loads;
 mod records;
 
 pub use access::*;
+pub use credentials::*;
 pub use debts::*;
 pub use findings::*;
 pub use ids::*;
