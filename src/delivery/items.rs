@@ -1,8 +1,8 @@
 //! Sends debts one by one, lane by lane.
 
-use super::DeliveryError;
 use super::compose::last_item;
 use super::settle::{Health, after, micros, settling};
+use super::{DeliveryError, issue};
 use crate::gateway::{Connection, Gateway};
 use crate::ledger::{Attempt, ClaimedDebt, LaneId, LeaseToken, Settled, Settlement, Wanted};
 use silta_adapter::adapter::{Document, Load};
@@ -107,6 +107,9 @@ pub(super) async fn renew(gateway: &Gateway, lane: LaneId, token: LeaseToken) ->
 }
 
 async fn send(gateway: &Gateway, connection: &Connection, debt: &ClaimedDebt) -> Result<Judgement, DeliveryError> {
+    if connection.sealer.is_some() && debt.wanted == Wanted::Absent {
+        return issue::withdraw(gateway, connection, debt.item, None).await;
+    }
     let Some(content) = &debt.content else {
         return Ok(judged(Verdict::Refused, Fixer::Operator, "the content was erased"));
     };
@@ -130,13 +133,31 @@ async fn send(gateway: &Gateway, connection: &Connection, debt: &ClaimedDebt) ->
         Ok(encoded) => encoded.document,
         Err(refusal) => return Ok(judged(Verdict::Refused, Fixer::Sender, &refusal.to_string())),
     };
+    let sealed = match &connection.sealer {
+        None => document,
+        Some(sealer) => match issue::sealed(gateway, connection, sealer, debt, &document).await? {
+            Ok(sealed) => sealed,
+            Err(judgement) => return Ok(judgement),
+        },
+    };
     let load = Load {
         idempotency_key: format!("{}-{}-{}", connection.config.name, debt.item, debt.generation),
         tenant: debt.tenant.clone(),
-        document: Document::Bytes(document),
+        document: Document::Bytes(sealed),
         withdrawal,
     };
-    Ok(deliver(connection, &load).await)
+    let judgement = deliver(connection, &load).await;
+    if connection.sealer.is_none() || !is_accepted(&judgement) {
+        return Ok(judgement);
+    }
+    // The new one is there: those that it takes the place of are withdrawn.
+    let withdrawn = issue::withdraw(gateway, connection, debt.item, Some(debt.generation)).await?;
+    Ok(if is_accepted(&withdrawn) { judgement } else { withdrawn })
+}
+
+/// True if a destination has what it was sent.
+pub(super) fn is_accepted(judgement: &Judgement) -> bool {
+    matches!(judgement.verdict, Verdict::Accepted | Verdict::AcceptedPending)
 }
 
 /// Sends a load over a connection, if it leads anywhere.
@@ -164,6 +185,6 @@ pub fn open_item(gateway: &Gateway, content: &[u8]) -> Result<Vec<Record>, Deliv
     })
 }
 
-fn judged(verdict: Verdict, fixer: Fixer, reason: &str) -> Judgement {
+pub(super) fn judged(verdict: Verdict, fixer: Fixer, reason: &str) -> Judgement {
     Judgement { verdict, fixer: Some(fixer), reason: reason.to_owned(), cause: "gateway".into(), retry_after: None }
 }

@@ -7,6 +7,7 @@
 //! | [`compose`] | the items of a learner, where they are composed | shell |
 //! | [`settle`] | what a verdict makes of a debt; backoff; breaker | no |
 //! | [`items`] | sends debts one by one, lane by lane | shell |
+//! | [`issue`] | what is sealed before it is sent: issued once, withdrawn when another takes its place | shell |
 //! | [`carry`] | what a whole load carries for each item; the shrink guard | no |
 //! | [`walk`] | a connection's holdings, learner by learner | shell |
 //! | [`load`] | builds and sends whole loads | shell |
@@ -22,6 +23,7 @@ pub mod carry;
 pub mod checks;
 pub mod compose;
 pub mod erase;
+pub mod issue;
 pub mod items;
 pub mod load;
 pub mod plan;

@@ -3,6 +3,7 @@
 mod koski;
 mod sisu;
 mod virta;
+mod wallet;
 
 use super::{Failure, Outcome};
 use clap::Subcommand;
@@ -20,6 +21,8 @@ pub(super) enum Command {
     Koski(koski::Args),
     /// A simulated Sisu: export feeds, import that takes or refuses whole batches, faults on demand.
     Sisu(sisu::Args),
+    /// A simulated wallet: takes sealed credentials that hold and conform, once each, does wrong what it is told to.
+    Wallet(wallet::Args),
 }
 
 pub(super) async fn run(command: &Command) -> Outcome {
@@ -27,6 +30,7 @@ pub(super) async fn run(command: &Command) -> Outcome {
         Command::Virta(args) => virta::run(args).await,
         Command::Koski(args) => koski::run(args).await,
         Command::Sisu(args) => sisu::run(args).await,
+        Command::Wallet(args) => wallet::run(args).await,
     }
 }
 
