@@ -4,6 +4,7 @@ use super::App;
 use super::layout::Frame;
 use super::session::Seat;
 use crate::access::Denied;
+use crate::completeness::NotCounted;
 use crate::delivery::DeliveryError;
 use crate::exchange::ExchangeError;
 use crate::ledger::LedgerError;
@@ -111,4 +112,4 @@ macro_rules! broken {
         }
     )*};
 }
-broken!(LedgerError, DeliveryError, ExchangeError, askama::Error);
+broken!(LedgerError, DeliveryError, ExchangeError, NotCounted, askama::Error);
