@@ -293,35 +293,32 @@ async fn what_the_national_store_holds_conforms_to_the_published_shapes_once_sea
     // Certificates made just now are not valid before.
     let made = std::fs::metadata(pki.path("p256.pem")).and_then(|m| m.modified()).expect("a time");
     let now = Timestamp::try_from(made).expect("a time");
-    let (mut questions, mut images) = (Vec::new(), 0);
+    let (mut questions, mut images, mut sealing) = (Vec::new(), 0, sealers.iter().cycle());
     for records in virta_learners(&cases).values() {
         for document in credentials(records).0.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
-            let sealed = sealers[questions.len() % 2].seal(document, now).await.expect("sealed");
+            let sealed = sealing.next().expect("a sealer").seal(document, now).await.expect("sealed");
             let verifier = Verifier { trust: &trust, mappings: &MAPPINGS, lists: &[], bounds: Bounds::default() };
             let report = verifier.verify(&sealed, now);
             assert_eq!(report.verdict(), Verdict::Trusted, "{report:#?}");
             let sealed: Value = serde_json::from_slice(&sealed).expect("JSON");
             let credential: Value = serde_json::from_str(sealed["payload"].as_str().expect("text")).expect("JSON");
-            let found = check::check(
-                sealed.as_object().expect("an object").clone(),
-                check::Edition::Published31,
-                &Limits::default(),
-                &MAPPINGS,
-            );
-            let found = found.expect("readable");
-            assert!(found.conforms, "{:#?}", found.findings);
+            for edition in [check::Edition::Published31, check::Edition::Published32] {
+                let document = sealed.as_object().expect("an object").clone();
+                let found = check::check(document, edition, &Limits::default(), &MAPPINGS).expect("readable");
+                assert!(found.conforms, "{:#?}", found.findings);
+            }
             let pages = credential["displayParameter"]["individualDisplay"].as_array().expect("pages");
             images += pages.iter().map(|page| page["displayDetail"].as_array().map_or(0, Vec::len)).sum::<usize>();
-            for edition in ["3.1", "3.2"] {
-                questions.push(Question {
-                    edition: edition.into(),
-                    shapes: "generic-full".into(),
-                    credential: credential.clone(),
-                });
-            }
+            // The shapes are slow to ask: of edition 3.2, on which ours agree with them, about one in ten.
+            let editions: &[&str] = if questions.len() % 11 == 0 { &["3.1", "3.2"] } else { &["3.1"] };
+            questions.extend(editions.iter().map(|edition| Question {
+                edition: (*edition).into(),
+                shapes: "generic-full".into(),
+                credential: credential.clone(),
+            }));
         }
     }
-    eprintln!("{} credentials sealed, {images} pages drawn", questions.len() / 2);
+    eprintln!("{images} pages drawn, {} verdicts asked for", questions.len());
     assert!(!questions.is_empty());
     let Some(verdicts) = shacl::verdicts(&questions) else { return };
     let failed: Vec<_> = verdicts.iter().filter(|v| v["conforms"] != true || v["targets"] != 1).collect();

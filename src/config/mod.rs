@@ -467,9 +467,9 @@ mod tests {
         let bare: Connection = toml::from_str(&bare).expect("reads");
         assert_eq!((bare.reconcile_every_secs, bare.settle_secs), (None, None));
         let Reconcile { every_secs, settle_secs } = Reconcile::default();
-        let Connection { settings, rule, difference, .. } = shown.clone();
+        let Connection { settings, rule, difference, seal, .. } = shown.clone();
         let (reconcile_every_secs, settle_secs) = (Some(every_secs), Some(settle_secs));
-        assert_eq!(shown, Connection { settings, rule, difference, reconcile_every_secs, settle_secs, ..bare });
+        assert_eq!(shown, Connection { settings, rule, difference, seal, reconcile_every_secs, settle_secs, ..bare });
     }
 
     #[test]

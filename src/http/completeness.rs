@@ -45,7 +45,7 @@ impl From<NotCounted> for ApiError {
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/completeness", tag = "records",
     params(("tenant" = String, Path, description = "whose records"), CompletenessQuery),
     responses((status = 200, description = "figures by institution and element",
-        content((ref("#/components/schemas/Completeness") = "application/json"), (String = "text/csv")))))]
+        content((Completeness = "application/json"), (String = "text/csv")))))]
 pub async fn read_completeness(
     State(gateway): State<Shared>,
     Bearer(actor): Bearer,

@@ -29,16 +29,21 @@ pub(crate) fn png(sheet: &Sheet) -> Result<Vec<u8>, NotDrawn> {
     let mut pixmap = Pixmap::new(width, height).ok_or_else(|| failed(&"no room"))?;
     pixmap.fill(Color::WHITE);
     resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixmap.as_mut());
-    // Everything on the sheet is grey: one channel tells all.
-    let grey: Vec<u8> = pixmap.pixels().iter().map(|pixel| pixel.red()).collect();
+    // Everything on the sheet is grey: one channel tells all, and sixteen shades are enough for text.
+    let shade = |at: usize| pixmap.pixels().get(at).map_or(15, |pixel| pixel.red() >> 4);
+    let (wide, high) = (width as usize, height as usize);
+    let row = |y: usize| (0..wide.div_ceil(2)).map(move |half| (y * wide + 2 * half, 2 * half + 1 < wide));
+    let two = |(at, both): (usize, bool)| shade(at) << 4 | if both { shade(at + 1) } else { 0 };
+    let shades: Vec<u8> = (0..high).flat_map(row).map(two).collect();
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, width, height);
     encoder.set_color(png::ColorType::Grayscale);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_compression(png::Compression::High);
+    encoder.set_depth(png::BitDepth::Four);
+    encoder.set_compression(png::Compression::Balanced);
+    encoder.set_filter(png::Filter::NoFilter);
     encoder
         .write_header()
-        .and_then(|mut writer| writer.write_image_data(&grey).and_then(|()| writer.finish()))
+        .and_then(|mut writer| writer.write_image_data(&shades).and_then(|()| writer.finish()))
         .map_err(|e| failed(&e))?;
     Ok(out)
 }

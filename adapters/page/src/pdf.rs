@@ -61,7 +61,8 @@ pub(crate) fn write(content: &Content, sheets: &[Sheet]) -> Result<Vec<u8>, NotD
     }
     document.set_tag_tree(tree);
     document.set_outline(outline);
-    let title = if content.title.is_empty() { content.id.clone() } else { content.title.clone() };
+    let title = [&content.title, &content.id].into_iter().find(|text| !text.is_empty());
+    let title = title.cloned().unwrap_or_else(|| "–".to_owned());
     let metadata = Metadata::new().title(title).language(language.to_owned()).document_id(content.id.clone());
     document.set_metadata(metadata.creator("Silta".to_owned()));
     document.finish().map_err(|e| failed(format!("{e:?}")))

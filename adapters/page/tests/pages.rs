@@ -60,7 +60,7 @@ fn pages_are_drawn_and_a_long_transcript_goes_on() {
         let images = images(&degree(parts), Language::Finnish).expect("drawn");
         assert_eq!(images.len(), sheets);
         for png in &images {
-            assert!(png.starts_with(b"\x89PNG") && png.len() < 150_000, "{}", png.len());
+            assert!(png.starts_with(b"\x89PNG") && png.len() < 60_000, "{}", png.len());
         }
     }
     let one = images(&degree(2), Language::Finnish).expect("drawn");
@@ -77,7 +77,7 @@ fn pages_are_drawn_and_a_long_transcript_goes_on() {
 #[test]
 fn odd_text_is_drawn_too() {
     let mut credential = degree(1);
-    let odd = "\u{0}\u{202e}漢字 مرحبا <b>&amp;\n\t".repeat(40) + &"x".repeat(5000);
+    let odd = "\u{0}\u{202e}漢字 مرحبا <b>&amp;\n\t".repeat(12) + &"x".repeat(2000);
     credential["displayParameter"]["title"] = json!({"fi": odd});
     credential["credentialSubject"]["hasClaim"]["provenBy"]["grade"]["noteLiteral"] = json!({"und": odd});
     credential["credentialSubject"]["hasClaim"]["hasPart"][0]["title"] = json!({"fi": ""});
@@ -91,7 +91,7 @@ fn the_pdf_is_accessible() {
     // The writer itself refuses what PDF/UA-1 does not allow.
     let pdf = pdf(&degree(60), Language::Swedish).expect("written");
     let text = String::from_utf8_lossy(&pdf);
-    for needle in ["/Lang (sv", "/StructTreeRoot", "pdfuaid", "/MarkInfo"] {
+    for needle in ["/Lang(sv", "/StructTreeRoot", "pdfuaid", "/MarkInfo"] {
         assert!(text.contains(needle), "{needle}");
     }
 }
