@@ -1,4 +1,4 @@
-//! A sheet as a PNG image in shades of grey: small, since every credential carries it.
+//! A sheet as a PNG image in sixteen shades of grey: small, since every credential carries it.
 
 use crate::NotDrawn;
 use crate::font::{self, FAMILY};
