@@ -3,11 +3,14 @@
 use crate::config::{self, BadConfig, Config};
 use crate::env::{Clock, Rng};
 use crate::ledger::{DebtTarget, LaneBy, Ledger, LedgerError, Micros};
+use crate::sealing;
 use crate::vault::Vault;
 use governor::{DefaultDirectRateLimiter, Quota};
 use silta_adapter::adapter::{Adapter, Connected, Effect, Encode, EncodeContext, Grouping, Registry};
 use silta_adapter::mapping::Mappings;
+use silta_seal::Sealer;
 use smol_str::SmolStr;
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -82,6 +85,8 @@ pub struct Connection {
     pub adapter: Arc<dyn Adapter>,
     /// What it can do.
     pub connected: Connected,
+    /// What documents are sealed with before they are sent, if they are.
+    pub sealer: Option<Sealer>,
     /// Rung when something may be owed.
     pub bell: Bell,
     /// Held while its store is read back and compared, so that this happens once at a time.
@@ -166,10 +171,11 @@ impl Gateway {
     /// # Errors
     /// If a connection names an adapter that does not exist or cannot deliver, or its settings are not usable.
     pub fn new(config: Config, parts: Parts) -> Result<Self, BadConfig> {
+        let seals = seals(&config, &parts.mappings)?;
         let connections = config
             .connection
             .iter()
-            .map(|connection| open(connection, &parts.registry).map(Arc::new))
+            .map(|connection| open(connection, &parts.registry, &seals).map(Arc::new))
             .collect::<Result<_, _>>()?;
         let Parts { ledger, vault, clock, rng, registry, mappings } = parts;
         let node = rng.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -257,7 +263,23 @@ impl Gateway {
     }
 }
 
-fn open(connection: &config::Connection, registry: &Registry) -> Result<Connection, BadConfig> {
+/// Opens the seals that connections use.
+fn seals(config: &Config, mappings: &Arc<Mappings>) -> Result<BTreeMap<SmolStr, Sealer>, BadConfig> {
+    let used = |name: &SmolStr| config.connection.iter().any(|connection| connection.seal.as_ref() == Some(name));
+    let opened = config.seal.iter().filter(|(name, _)| used(name)).map(|(name, seal)| {
+        let opened = sealing::open(seal, mappings.clone());
+        let opened = opened.map_err(|e| BadConfig::Meaning(format!("seal {name}: {e}")))?;
+        opened.warnings.iter().for_each(|warning| tracing::warn!(seal = %name, "{warning}"));
+        Ok((name.clone(), opened.sealer))
+    });
+    opened.collect()
+}
+
+fn open(
+    connection: &config::Connection,
+    registry: &Registry,
+    seals: &BTreeMap<SmolStr, Sealer>,
+) -> Result<Connection, BadConfig> {
     let bad = |reason: String| BadConfig::Meaning(format!("connection {}: {reason}", connection.name));
     let adapter = registry
         .get(&connection.adapter)
@@ -283,6 +305,7 @@ fn open(connection: &config::Connection, registry: &Registry) -> Result<Connecti
         config: connection.clone(),
         adapter,
         connected,
+        sealer: connection.seal.as_ref().and_then(|seal| seals.get(seal)).cloned(),
         bell: Bell { name: connection.name.clone(), ..Bell::default() },
         reconciling: Default::default(),
         limiter,

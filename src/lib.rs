@@ -10,6 +10,7 @@
 //! | [`gateway`] | everything the rooms share, put together |
 //! | [`http`] | the HTTP interface: one file per endpoint |
 //! | [`console`] | the operator's web pages |
+//! | [`completeness`] | how completely institutions document their micro-credentials |
 //! | [`exchange`] | records, journeys and the change feed given out |
 //! | [`access`] | who may do what, for which tenant |
 //! | [`sync`] | feeds of other systems are pulled |
@@ -23,6 +24,7 @@
 //! | [`store`] | the database a configuration names, and keeping step with others on it |
 //! | [`vault`] | personal data sealed, pseudonyms made |
 //! | [`sealing`] | seals opened: keys, certificates, time-stamp services |
+//! | [`share`] | pages of credentials for whoever has a link; status lists |
 //! | [`telemetry`] | logs, traces |
 //! | [`registry`] | the adapters of this program: the only place that names them |
 //! | [`mod@env`] | time and randomness, injected |
@@ -30,6 +32,7 @@
 pub mod access;
 pub mod alerts;
 pub mod cli;
+pub mod completeness;
 pub mod config;
 pub mod console;
 pub mod delivery;
@@ -43,6 +46,7 @@ pub mod reconcile;
 pub mod registry;
 pub mod retention;
 pub mod sealing;
+pub mod share;
 pub mod store;
 pub mod sync;
 pub mod telemetry;

@@ -2,8 +2,11 @@
 
 use crate::config;
 use async_trait::async_trait;
+use silta_adapter::adapter::{Limits, Registry};
 use silta_adapter::mapping::Mappings;
+use silta_page::Pages;
 use silta_seal::key::{Companions, Pkcs11Uri};
+use silta_seal::report::{Report, Status, Step};
 use silta_seal::{Certificate, Key, Sealer, TimeStampService};
 use std::fmt;
 use std::io::Read;
@@ -14,8 +17,13 @@ use zeroize::Zeroizing;
 
 /// Most bytes of a key, certificate or passphrase file.
 const MOST_FILE: u64 = 1 << 20;
+/// How long something that others publish may take to come.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Most bytes of a time-stamp service's answer.
 const MOST_ANSWER: usize = 1 << 20;
+
+/// Profiles of the editions by which credentials are published, the stricter first.
+const PUBLISHED: [&str; 2] = ["edc", "edc-3.2"];
 
 /// A seal cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -63,12 +71,33 @@ pub fn open(seal: &config::Seal, mappings: Arc<Mappings>) -> Result<Opened, NotO
             Key::from_pem(&bytes, passphrase, with)
         }
     }?;
-    let mut sealer = Sealer::new(key, mappings);
+    let mut sealer = Sealer::new(key, mappings).with_images(Arc::new(Pages));
     if let Some(url) = &seal.tsa_url {
         let timeout = Duration::from_secs(seal.tsa_timeout_secs);
         sealer = sealer.with_time_stamps(Arc::new(HttpTimeStamps::new(url, timeout)?));
     }
     Ok(Opened { sealer, warnings })
+}
+
+/// Fetches something that others publish over HTTP.
+///
+/// # Errors
+/// If it cannot be had, or has too many bytes.
+pub async fn fetch(url: &str, most: usize) -> Result<Vec<u8>, String> {
+    let failed = |e: reqwest::Error| if e.is_timeout() { "did not come in time" } else { "cannot be fetched" };
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build();
+    let mut answer = http.map_err(failed)?.get(url).send().await.map_err(failed)?;
+    if !answer.status().is_success() {
+        return Err(format!("is answered with HTTP {}", answer.status().as_u16()));
+    }
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > most {
+            return Err("is too large".into());
+        }
+    }
+    Ok(bytes)
 }
 
 /// Reads a file of certificates, in PEM or DER.
@@ -78,6 +107,30 @@ pub fn open(seal: &config::Seal, mappings: Arc<Mappings>) -> Result<Opened, NotO
 pub fn certificates(file: &Path) -> Result<Vec<Certificate>, NotOpened> {
     let bytes = read(file)?;
     Ok(Certificate::from_file(&bytes).map_err(|e| format!("{} {e}", file.display()))?)
+}
+
+/// Adds to a verification what the shapes say of the credential: those of either edition that credentials are published
+/// by.
+pub fn conforms(registry: &Registry, document: &[u8], mappings: &Mappings, report: &mut Report) {
+    let validators = registry.iter().filter_map(|adapter| adapter.validator());
+    let Some(validator) = validators.into_iter().find(|v| PUBLISHED.iter().all(|p| v.profiles().contains(p))) else {
+        return;
+    };
+    let limits = Limits { bytes: document.len() as u64, record_bytes: document.len(), ..Limits::default() };
+    let mut broken = None;
+    for profile in PUBLISHED {
+        let mut official = None;
+        let validated = validator.validate(&mut &*document, profile, &limits, mappings, &mut |found, _| {
+            let first = found.findings.iter().find(|finding| finding.is_error());
+            broken = broken.take().or_else(|| first.map(|finding| format!("{} ({})", finding.message, finding.path)));
+            official = found.official;
+        });
+        if validated.is_ok() && official == Some(true) {
+            return report.add(Step::Format, Status::Ok, format!("it conforms to the shapes of {profile}"));
+        }
+    }
+    let broken = broken.unwrap_or_else(|| "no shapes apply to it".into());
+    report.add(Step::Format, Status::Error, format!("it does not conform to the published shapes: {broken}"));
 }
 
 fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, NotOpened> {

@@ -1,8 +1,10 @@
 //! The ELM adapter against the Commission's shapes and samples.
 #![expect(clippy::expect_used, reason = "a test ends with what broke it")]
 
+use contract_tests::pki::Pki;
 use contract_tests::shacl::{self, Question};
 use contract_tests::{files, shared_dir};
+use jiff::Timestamp;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
@@ -12,11 +14,15 @@ use silta_adapter::mapping::Mappings;
 use silta_adapter::micro_credential::{Part, Standing, assess, wholes};
 use silta_adapter::problem::{Problem, Severity};
 use silta_adapter::record::{Body, Coded, LearnerKey, Record, RecordKey, RecordKind};
+use silta_adapter::seal::Seal;
 use silta_elm::{Elm, check};
+use silta_page::Pages;
+use silta_seal::key::Companions;
+use silta_seal::{Bounds, Certificate, Key, Sealer, Trust, Verdict, Verifier};
 use silta_virta::Virta;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// Learners generated for the shapes to judge.
 const GENERATED: usize = 40;
@@ -259,6 +265,64 @@ fn what_the_national_store_holds_conforms_to_the_upload_shapes() {
     // XX is VIRTA's own code for none of the institutions it knows.
     assert_eq!(unknown.iter().collect::<Vec<_>>(), ["XX"]);
     assert_conform(&documents);
+}
+
+/// Sealers with test certificates, one for each kind of key that is usual.
+fn sealers(pki: &Pki) -> Vec<Sealer> {
+    let kinds = [
+        ("rsa", "-algorithm RSA -pkeyopt rsa_keygen_bits:2048"),
+        ("p256", "-algorithm EC -pkeyopt ec_paramgen_curve:P-256"),
+    ];
+    let sealer = |(name, kind): (&str, &str)| {
+        pki.certify(name, kind, "seal");
+        let certificates = Certificate::from_file(&pki.read(&format!("{name}.pem"))).expect("a certificate");
+        let with = Companions { certificates, algorithm: None };
+        let key = Key::from_pem(&pki.read(&format!("{name}.key")), None, with).expect("a key");
+        Sealer::new(key, Arc::new(MAPPINGS.clone())).with_images(Arc::new(Pages))
+    };
+    kinds.into_iter().map(sealer).collect()
+}
+
+#[tokio::test]
+async fn what_the_national_store_holds_conforms_to_the_published_shapes_once_sealed() {
+    let Some(cases) = shared_dir("cases/virta") else { return };
+    let Some(pki) = Pki::new() else { return };
+    let sealers = sealers(&pki);
+    let mut trust = Trust::default();
+    trust.anchor(Certificate::from_file(&pki.read("root.pem")).expect("a certificate").remove(0));
+    // Certificates made just now are not valid before.
+    let made = std::fs::metadata(pki.path("p256.pem")).and_then(|m| m.modified()).expect("a time");
+    let now = Timestamp::try_from(made).expect("a time");
+    let (mut questions, mut images, mut sealing) = (Vec::new(), 0, sealers.iter().cycle());
+    for records in virta_learners(&cases).values() {
+        for document in credentials(records).0.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+            let sealed = sealing.next().expect("a sealer").seal(document, now).await.expect("sealed");
+            let verifier = Verifier { trust: &trust, mappings: &MAPPINGS, lists: &[], bounds: Bounds::default() };
+            let report = verifier.verify(&sealed, now);
+            assert_eq!(report.verdict(), Verdict::Trusted, "{report:#?}");
+            let sealed: Value = serde_json::from_slice(&sealed).expect("JSON");
+            let credential: Value = serde_json::from_str(sealed["payload"].as_str().expect("text")).expect("JSON");
+            for edition in [check::Edition::Published31, check::Edition::Published32] {
+                let document = sealed.as_object().expect("an object").clone();
+                let found = check::check(document, edition, &Limits::default(), &MAPPINGS).expect("readable");
+                assert!(found.conforms, "{:#?}", found.findings);
+            }
+            let pages = credential["displayParameter"]["individualDisplay"].as_array().expect("pages");
+            images += pages.iter().map(|page| page["displayDetail"].as_array().map_or(0, Vec::len)).sum::<usize>();
+            // The shapes are slow to ask: of edition 3.2, on which ours agree with them, about one in ten.
+            let editions: &[&str] = if questions.len() % 11 == 0 { &["3.1", "3.2"] } else { &["3.1"] };
+            questions.extend(editions.iter().map(|edition| Question {
+                edition: (*edition).into(),
+                shapes: "generic-full".into(),
+                credential: credential.clone(),
+            }));
+        }
+    }
+    eprintln!("{images} pages drawn, {} verdicts asked for", questions.len());
+    assert!(!questions.is_empty());
+    let Some(verdicts) = shacl::verdicts(&questions) else { return };
+    let failed: Vec<_> = verdicts.iter().filter(|v| v["conforms"] != true || v["targets"] != 1).collect();
+    assert!(failed.is_empty(), "{} of {} do not conform: {:?}", failed.len(), verdicts.len(), failed.first());
 }
 
 fn awarding_body(record: &Record) -> Option<&Coded> {

@@ -79,6 +79,9 @@ tables! {
     token by name: name Text, hash Bytes, role Text, tenant Text, kinds Kinds, created Int, expires Int, revoked Int;
     audit by id: id Int, at Int, actor Text, action Text, tenant Text, subject Text, detail Text;
     fact by name: name Text, value Text;
+    credential by id: id Int, connection Int, place Int, tenant Text, item Bytes, generation Int, at Int, withdrawn Int,
+        document Bytes;
+    share by id: id Int, credential Int, hash Bytes, created Int, expires Int, revoked Int, public Flag;
 }
 
 /// What a table comes to: the number of its rows, and a digest of all of them in their order.

@@ -126,7 +126,7 @@ pub trait Records: Send + Sync {
     /// Erases a learner's personal rows and leaves keyed tombstones. Debts must have been turned to absent before
     /// ([`Records::take_back`] of all records): a record that still stands is left alone. Of the others every sealed
     /// byte goes: contents of versions and debts, losses, problems, findings (where they are not optional they become
-    /// empty); their open problems are closed. Digests, states, debts and the journey stay. Returns how many records had something to blank in one of
+    /// empty), documents of credentials; their open problems are closed. Digests, states, debts and the journey stay. Returns how many records had something to blank in one of
     /// their versions.
     async fn erase(&self, tenant: &str, learner: LearnerId, at: Micros) -> Result<u64>;
 }
@@ -397,6 +397,41 @@ pub trait Retention: Send + Sync {
     async fn forget(&self, what: Trace, before: Micros, after: i64, limit: u32) -> Result<Swept>;
 }
 
+/// Credentials that were issued, and links to them. They stay when they are withdrawn: who has one may ask about it.
+#[async_trait]
+pub trait Credentials: Send + Sync {
+    /// Notes that a credential is to be issued and gives it the next place in its connection's status list. The same
+    /// connection, item and generation give the same credential again, as it is by then.
+    async fn issue(&self, issuing: &Issuing) -> Result<Issued>;
+
+    /// Keeps the sealed document of a credential. False, and nothing changes, if it has one or is not known.
+    async fn keep_document(&self, credential: i64, document: &[u8]) -> Result<bool>;
+
+    /// One credential.
+    async fn issued(&self, credential: i64) -> Result<Option<Issued>>;
+
+    /// Credentials of an item, oldest first.
+    async fn issued_of(&self, item: RecordId) -> Result<Vec<Issued>>;
+
+    /// Withdraws a credential. True if it was not withdrawn before.
+    async fn withdraw_issued(&self, credential: i64, at: Micros) -> Result<bool>;
+
+    /// Places of a connection's withdrawn credentials in its status list, ascending, after a place.
+    async fn withdrawn(&self, connection: &str, after: Option<i64>, limit: u32) -> Result<Vec<i64>>;
+
+    /// Adds a link by which a credential is shown; its number.
+    async fn add_share(&self, share: &NewShare) -> Result<i64>;
+
+    /// The link with this hash, unless it was revoked. Whether it has ended is for the caller to see.
+    async fn share(&self, hash: &[u8; 32]) -> Result<Option<Share>>;
+
+    /// Links to a credential, oldest first.
+    async fn shares_of(&self, credential: i64) -> Result<Vec<Share>>;
+
+    /// Revokes a link of a credential. True if there was one that was not revoked yet.
+    async fn revoke_share(&self, credential: i64, share: i64, at: Micros) -> Result<bool>;
+}
+
 /// The whole ledger.
-pub trait Ledger: Records + Debts + Findings + Links + Access + Retention {}
-impl<T: Records + Debts + Findings + Links + Access + Retention> Ledger for T {}
+pub trait Ledger: Records + Debts + Findings + Links + Access + Retention + Credentials {}
+impl<T: Records + Debts + Findings + Links + Access + Retention + Credentials> Ledger for T {}

@@ -141,6 +141,11 @@ rows! {
     EntryRow {
         load: i64, debt: i64, item: Vec<u8>, generation: i64, digest: Option<Vec<u8>>, wanted: bool,
     }
+    /// A credential.
+    IssuedRow {
+        id: i64, tenant: String, connection: String, item: Vec<u8>, generation: i64, place: i64, at: i64,
+        withdrawn: Option<i64>, document: Option<Vec<u8>>,
+    }
     /// A line of the audit trail.
     AuditRow {
         id: i64, at: i64, actor: String, action: String, tenant: String, subject: String, detail: String,
@@ -237,6 +242,26 @@ impl DebtRow {
             sent_at: self.sent_at,
             confirmed_at: self.confirmed_at,
             losses: self.losses,
+        })
+    }
+}
+
+impl IssuedRow {
+    /// What it says.
+    ///
+    /// # Errors
+    /// If a column holds what it should not.
+    pub fn read(self) -> Result<Issued> {
+        Ok(Issued {
+            item: RecordId(row("credential", self.id).bytes("item", &self.item)?),
+            id: self.id,
+            tenant: self.tenant.into(),
+            connection: self.connection.into(),
+            generation: self.generation,
+            place: self.place,
+            at: self.at,
+            withdrawn: self.withdrawn,
+            document: self.document,
         })
     }
 }

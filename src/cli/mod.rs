@@ -21,6 +21,7 @@ macro_rules! note {
 mod adapters;
 mod check;
 mod client;
+mod completeness;
 mod convert;
 mod demo;
 mod doctor;
@@ -81,6 +82,8 @@ enum Command {
     Mapping(mapping::Command),
     /// Show how the attainments of a document add up, and what would be counted twice.
     Stack(stack::Args),
+    /// Show how completely institutions document their micro-credentials.
+    Completeness(completeness::Args),
     /// Push a document to a gateway.
     Push(push::Args),
     /// Show the connections of a gateway.
@@ -180,7 +183,6 @@ fn run(command: Command) -> Outcome {
     match command {
         Command::Convert(args) => convert::run(&args),
         Command::Check(args) => check::run(&args),
-        Command::Verify(args) => verify::run(&args),
         Command::Stack(args) => stack::run(&args),
         Command::Schema(command) => schema::run(&command),
         Command::Mapping(command) => mapping::run(&command),
@@ -197,6 +199,8 @@ async fn run_async(command: Command) -> Outcome {
         Command::Demo(args) => demo::run(&args).await,
         Command::Sandbox(command) => sandbox::run(&command).await,
         Command::Seal(args) => seal::run(&args).await,
+        Command::Verify(args) => verify::run(&args).await,
+        Command::Completeness(args) => completeness::run(&args).await,
         Command::Push(args) => push::run(&args).await,
         Command::Status(args) => status::run(&args).await,
         Command::Retry(args) => retry::run(&args).await,
@@ -208,7 +212,6 @@ async fn run_async(command: Command) -> Outcome {
         Command::Doctor(args) => doctor::run(&args).await,
         Command::Convert(_)
         | Command::Check(_)
-        | Command::Verify(_)
         | Command::Stack(_)
         | Command::Schema(_)
         | Command::Mapping(_)

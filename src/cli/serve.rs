@@ -4,7 +4,7 @@ use super::open::{self, ConfigFile};
 use super::{Exit, Outcome};
 use crate::gateway::Gateway;
 use crate::store::Store;
-use crate::{alerts, console, delivery, http, learners, reconcile, retention, sync, telemetry};
+use crate::{alerts, console, delivery, http, learners, reconcile, retention, share, sync, telemetry};
 use clap::Parser;
 use std::future::IntoFuture;
 use std::net::SocketAddr;
@@ -49,7 +49,7 @@ impl Running {
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
         let mut work = work(&gateway, store, &stop).await?;
-        let app = http::dressed(http::routes().merge(console::routes(gateway.clone())), gateway);
+        let app = http::dressed(http::routes().merge(share::routes()).merge(console::routes(gateway.clone())), gateway);
         let service = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
         work.spawn(async move {
             if let Err(e) = service.into_future().await {

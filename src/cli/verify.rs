@@ -7,11 +7,15 @@ use crate::{registry, sealing};
 use clap::Parser;
 use serde_json::{Value, json};
 use silta_adapter::adapter::Limits;
-use silta_seal::{Bounds, Report, StatusList, Trust, Verdict, Verifier};
+use silta_seal::report::{Status, Step};
+use silta_seal::{Bounds, Report, StatusList, Trust, Verdict, Verifier, verify};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Verify a sealed credential, offline. Exit code 0: valid and trusted; 1: not valid; 4: valid, but not trusted.
+/// Most bytes of a list that is fetched.
+const MOST_LIST: usize = 16 << 20;
+
+/// Verify a sealed credential, offline unless told otherwise. Exit code 0: valid and trusted; 1: not valid; 4: valid, but not trusted.
 #[derive(Debug, Parser)]
 pub(super) struct Args {
     /// Directory of trusted certificates, PEM or DER: authorities, or single seals and time-stamp units.
@@ -23,6 +27,13 @@ pub(super) struct Args {
     /// Status list to look the credential up in; may be repeated.
     #[arg(long, value_name = "LIST")]
     status: Vec<PathBuf>,
+    /// List of revoked certificates (CRL), PEM or DER; may be repeated.
+    #[arg(long, value_name = "LIST")]
+    crl: Vec<PathBuf>,
+    /// Fetch the status lists that the credential names, and the lists of revoked certificates that its seal's
+    /// certificate names. Both tell their keepers that somebody asks.
+    #[arg(long)]
+    online: bool,
     /// Most bytes a document may have.
     #[arg(long, default_value_t = Bounds::default().bytes)]
     max_bytes: usize,
@@ -34,11 +45,11 @@ pub(super) struct Args {
     file: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args) -> Outcome {
+pub(super) async fn run(args: &Args) -> Outcome {
     let bounds = Bounds { bytes: args.max_bytes, ..Bounds::default() };
-    let trust = trust(args)?;
+    let mut trust = trust(args)?;
     let mappings = registry::mappings(None)?;
-    let lists = args.status.iter().map(|file| list(file, bounds)).collect::<Result<Vec<_>, _>>()?;
+    let mut lists = args.status.iter().map(|file| list(file, bounds)).collect::<Result<Vec<_>, _>>()?;
     let limits = Limits { bytes: args.max_bytes as u64, ..Limits::default() };
     let document = open(args.file.as_deref(), &limits).and_then(|mut input| {
         let mut bytes = Vec::new();
@@ -48,7 +59,15 @@ pub(super) fn run(args: &Args) -> Outcome {
     });
     // Exit code 1 says that a document is not valid; one that is not there is another matter.
     let document = document.map_err(|failure| Failure { exit: Exit::Usage, ..failure })?;
-    let report = Verifier { trust: &trust, mappings: &mappings, lists: &lists, bounds }.verify(&document, now());
+    if args.online {
+        fetch(&document, bounds, &mut trust, &mut lists).await;
+    }
+    let verifier = Verifier { trust: &trust, mappings: &mappings, lists: &lists, bounds };
+    let mut report = verifier.verify(&document, now());
+    // What is no credential by its form needs no shapes to say so.
+    if report.status(Step::Format) == Status::Ok {
+        sealing::conforms(&registry::adapters(), &document, &mappings, &mut report);
+    }
     if args.json {
         say!("{:#}", as_json(&report));
     } else {
@@ -76,7 +95,29 @@ fn trust(args: &Args) -> Result<Trust, Failure> {
     if let Some(file) = &args.pin {
         certificates(file)?.into_iter().for_each(|pin| trust.pin(pin));
     }
+    for file in &args.crl {
+        let usage = |e: String| Failure::usage(format!("{} {e}", file.display()));
+        let bytes = std::fs::read(file).map_err(|e| usage(format!("cannot be read: {e}")))?;
+        trust.revocations(&bytes).map_err(usage)?;
+    }
     Ok(trust)
+}
+
+/// Fetches what a credential and its seal name. What cannot be had is said, and stays unchecked.
+async fn fetch(document: &[u8], bounds: Bounds, trust: &mut Trust, lists: &mut Vec<StatusList>) {
+    let sources = verify::sources(document, bounds);
+    for url in &sources.status_lists {
+        let read = sealing::fetch(url, MOST_LIST).await.and_then(|bytes| StatusList::read(&bytes, bounds));
+        match read {
+            Ok(list) => lists.push(list),
+            Err(e) => note!("silta: the status list {url} {e}"),
+        }
+    }
+    for url in &sources.revocation_lists {
+        if let Err(e) = sealing::fetch(url, MOST_LIST).await.and_then(|bytes| trust.revocations(&bytes)) {
+            note!("silta: the list of revoked certificates {url} {e}");
+        }
+    }
 }
 
 fn list(file: &Path, bounds: Bounds) -> Result<StatusList, Failure> {

@@ -66,6 +66,13 @@ pub struct Connection {
     /// Address that is told of alerts; none if empty.
     #[serde(default)]
     pub alert_webhook: String,
+    /// Name of the seal that documents are sealed with before they are sent; none if absent.
+    #[serde(default)]
+    pub seal: Option<SmolStr>,
+    /// True if a sealed credential names its place in a status list that the gateway serves, so that anybody can see
+    /// that it was revoked. The shapes of edition 3.2 allow this, those of 3.1 do not.
+    #[serde(default)]
+    pub revocable: bool,
     /// Which records it carries: the first rule that matches decides; all if none does.
     #[serde(default)]
     pub rule: Vec<Rule>,

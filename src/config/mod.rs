@@ -118,8 +118,29 @@ impl Config {
                     connection.name
                 )));
             }
+            self.check_seal(connection)?;
+        }
+        let public = &self.server.public_url;
+        if !public.is_empty()
+            && (!public.starts_with("http://") && !public.starts_with("https://") || public.ends_with('/'))
+        {
+            return Err(BadConfig::Meaning(
+                "server.public_url is an http or https address without / at its end".into(),
+            ));
         }
         Ok(())
+    }
+
+    fn check_seal(&self, connection: &Connection) -> Result<(), BadConfig> {
+        let bad = |reason: String| Err(BadConfig::Meaning(format!("connection {}: {reason}", connection.name)));
+        match &connection.seal {
+            Some(seal) if !self.seal.contains_key(seal) => bad(format!("there is no seal {seal}")),
+            None if connection.revocable => bad("only what is sealed can be revoked".into()),
+            Some(_) if connection.revocable && self.server.public_url.is_empty() => {
+                bad("a status list needs server.public_url, where others find it".into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The tenant of this code.
@@ -138,11 +159,19 @@ pub struct Server {
     pub max_body_bytes: u64,
     /// Longest time for one request, in seconds.
     pub request_timeout_secs: u64,
+    /// Where others find the gateway (`https://silta.example`): the beginning of links to credentials and of the
+    /// addresses of status lists. Without it there are none.
+    pub public_url: String,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".into(), max_body_bytes: 1 << 30, request_timeout_secs: 600 }
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            max_body_bytes: 1 << 30,
+            request_timeout_secs: 600,
+            public_url: String::new(),
+        }
     }
 }
 
@@ -276,6 +305,19 @@ pub struct Intake {
     pub shrink_share: f64,
     /// What becomes of a learner one of whose identifiers has a wrong check digit.
     pub check_digits: CheckDigits,
+    /// Of which attainments the sender is told what they lack as micro-credentials.
+    pub micro_credentials: MicroCredentials,
+}
+
+/// Of which attainments the sender is told what they lack as micro-credentials.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MicroCredentials {
+    /// Of those whose type says that they are micro-credentials.
+    #[default]
+    Declared,
+    /// Of none.
+    None,
 }
 
 /// What becomes of a learner one of whose identifiers has a wrong check digit.
@@ -297,6 +339,7 @@ impl Default for Intake {
             max_depth: 64,
             shrink_share: 0.05,
             check_digits: CheckDigits::default(),
+            micro_credentials: MicroCredentials::default(),
         }
     }
 }
@@ -460,9 +503,9 @@ mod tests {
         let bare: Connection = toml::from_str(&bare).expect("reads");
         assert_eq!((bare.reconcile_every_secs, bare.settle_secs), (None, None));
         let Reconcile { every_secs, settle_secs } = Reconcile::default();
-        let Connection { settings, rule, difference, .. } = shown.clone();
+        let Connection { settings, rule, difference, seal, .. } = shown.clone();
         let (reconcile_every_secs, settle_secs) = (Some(every_secs), Some(settle_secs));
-        assert_eq!(shown, Connection { settings, rule, difference, reconcile_every_secs, settle_secs, ..bare });
+        assert_eq!(shown, Connection { settings, rule, difference, seal, reconcile_every_secs, settle_secs, ..bare });
     }
 
     #[test]

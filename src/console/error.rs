@@ -4,6 +4,7 @@ use super::App;
 use super::layout::Frame;
 use super::session::Seat;
 use crate::access::Denied;
+use crate::completeness::NotCounted;
 use crate::delivery::DeliveryError;
 use crate::exchange::ExchangeError;
 use crate::ledger::LedgerError;
@@ -115,7 +116,7 @@ macro_rules! broken {
         }
     )*};
 }
-broken!(ExchangeError, askama::Error);
+broken!(ExchangeError, NotCounted, askama::Error);
 
 impl From<LedgerError> for Trouble {
     fn from(e: LedgerError) -> Self {

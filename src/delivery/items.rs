@@ -1,9 +1,9 @@
 //! Sends debts one by one, lane by lane, several lanes at once.
 
-use super::DeliveryError;
 use super::compose::last_item;
 use super::lease::{Lease, Moment};
 use super::settle::{Health, after, micros, settling, usable};
+use super::{DeliveryError, issue};
 use crate::gateway::{Connection, Gateway};
 use crate::ledger::{
     Arrival, Attempt, Claim, ClaimedDebt, LedgerError, Micros, Outcome, Settled, Settlement, Wanted,
@@ -171,10 +171,7 @@ async fn lane(
         connection.paced().await;
         lease.hold(&gateway).await?;
         let started = gateway.now();
-        let judgement = match prepared {
-            Ok(load) => deliver(&connection, &load).await,
-            Err(judgement) => judgement,
-        };
+        let judgement = send(&gateway, &connection, debt, prepared).await?;
         let at = gateway.now();
         let jitter = gateway.rng.below(1000) as f64 / 1000.0;
         let descriptor = connection.adapter.descriptor();
@@ -207,25 +204,46 @@ async fn lane(
     Ok(Ended { settled, attempts, health })
 }
 
-/// The load that pays a debt, or why there is none.
+/// What pays a debt.
+enum Prepared {
+    /// A load that has to be sent.
+    Load(Load),
+    /// Nothing is sent: what is sealed is withdrawn where it was issued.
+    Withdraw,
+    /// It cannot be sent.
+    Judged(Judgement),
+}
+
 async fn prepare(
     gateway: &Gateway,
     connection: &Connection,
     debt: &ClaimedDebt,
-) -> Result<Result<Load, Judgement>, DeliveryError> {
+) -> Result<Prepared, DeliveryError> {
+    let withdrawal = debt.wanted == Wanted::Absent;
+    if connection.sealer.is_some() && withdrawal {
+        return Ok(Prepared::Withdraw);
+    }
     let Some(content) = &debt.content else {
-        return Ok(Err(judged(Verdict::Refused, Fixer::Operator, "the content was erased")));
+        return Ok(Prepared::Judged(judged(Verdict::Refused, Fixer::Operator, "the content was erased")));
     };
     let mut records = open_item(gateway, content)?;
-    let withdrawal = debt.wanted == Wanted::Absent;
     if withdrawal {
         take_back(gateway, connection, debt, &mut records).await?;
     }
     let document = match connection.encoder()?.encode(&records, gateway.encode_context(debt.generation)) {
         Ok(encoded) => encoded.document,
-        Err(refusal) => return Ok(Err(judged(Verdict::Refused, Fixer::Sender, &refusal.to_string()))),
+        Err(refusal) => {
+            return Ok(Prepared::Judged(judged(Verdict::Refused, Fixer::Sender, &refusal.to_string())));
+        }
     };
-    Ok(Ok(Load {
+    let document = match &connection.sealer {
+        None => document,
+        Some(sealer) => match issue::sealed(gateway, connection, sealer, debt, &document).await? {
+            Ok(sealed) => sealed,
+            Err(judgement) => return Ok(Prepared::Judged(judgement)),
+        },
+    };
+    Ok(Prepared::Load(Load {
         idempotency_key: format!("{}-{}-{}", connection.config.name, debt.item, debt.generation),
         tenant: debt.tenant.clone(),
         document: Document::Bytes(document),
@@ -262,6 +280,32 @@ fn takes_back(arrival: &Arrival) -> bool {
     arrival.state.is_tombstone() && !matches!(arrival.outcome, Outcome::Stale | Outcome::Refused | Outcome::Contested)
 }
 
+/// Sends what was prepared.
+async fn send(
+    gateway: &Gateway,
+    connection: &Connection,
+    debt: &ClaimedDebt,
+    prepared: Prepared,
+) -> Result<Judgement, DeliveryError> {
+    let load = match prepared {
+        Prepared::Load(load) => load,
+        Prepared::Withdraw => return issue::withdraw(gateway, connection, debt.item, None).await,
+        Prepared::Judged(judgement) => return Ok(judgement),
+    };
+    let judgement = deliver(connection, &load).await;
+    if connection.sealer.is_none() || !is_accepted(&judgement) {
+        return Ok(judgement);
+    }
+    // The new one is there: those that it takes the place of are withdrawn.
+    let withdrawn = issue::withdraw(gateway, connection, debt.item, Some(debt.generation)).await?;
+    Ok(if is_accepted(&withdrawn) { judgement } else { withdrawn })
+}
+
+/// True if a destination has what it was sent.
+pub(super) fn is_accepted(judgement: &Judgement) -> bool {
+    matches!(judgement.verdict, Verdict::Accepted | Verdict::AcceptedPending)
+}
+
 /// Sends a load over a connection, if it leads anywhere.
 pub(super) async fn deliver(connection: &Connection, load: &Load) -> Judgement {
     match &connection.connected.deliver {
@@ -287,6 +331,6 @@ pub fn open_item(gateway: &Gateway, content: &[u8]) -> Result<Vec<Record>, Deliv
     })
 }
 
-fn judged(verdict: Verdict, fixer: Fixer, reason: &str) -> Judgement {
+pub(super) fn judged(verdict: Verdict, fixer: Fixer, reason: &str) -> Judgement {
     Judgement { verdict, fixer: Some(fixer), reason: reason.to_owned(), cause: "gateway".into(), retry_after: None }
 }

@@ -8,6 +8,7 @@
 //! | [`settle`] | what a verdict makes of a debt; backoff; breaker | no |
 //! | [`items`] | sends debts one by one, lane by lane, several lanes at once | shell |
 //! | `lease` | a lane that is held, and how long that is certain | shell |
+//! | [`issue`] | what is sealed before it is sent: issued once, withdrawn when another takes its place | shell |
 //! | [`carry`] | what a whole load carries for each item; the shrink guard | no |
 //! | [`walk`] | a connection's holdings, learner by learner | shell |
 //! | [`load`] | builds and sends whole loads | shell |
@@ -23,6 +24,7 @@ pub mod carry;
 pub mod checks;
 pub mod compose;
 pub mod erase;
+pub mod issue;
 pub mod items;
 mod lease;
 pub mod load;

@@ -7,8 +7,10 @@
 pub mod audit;
 pub mod auth;
 pub mod baseline;
+pub mod completeness;
 pub mod connections;
 pub mod credits;
+pub mod credentials;
 pub mod debts;
 pub mod docs;
 pub mod erase;
@@ -81,8 +83,12 @@ operations! {
     post "/v1/tenants/{tenant}/withdrawals" => withdraw::withdraw_key;
     post "/v1/tenants/{tenant}/sources/{source}/reconcile" => sources::reconcile_source;
     get "/v1/tenants/{tenant}/problems" => problems::list_problems;
+    get "/v1/tenants/{tenant}/completeness" => completeness::read_completeness;
     get "/v1/records/{id}" => record::read_record;
     get "/v1/records/{id}/journey" => journey::read_journey;
+    get "/v1/records/{id}/credentials" => credentials::list_credentials;
+    post "/v1/records/{id}/credentials/{credential}/links" => credentials::make_link;
+    delete "/v1/records/{id}/credentials/{credential}/links/{link}" => credentials::revoke_link;
     get "/v1/feed" => feed::read_feed;
     post "/v1/route" => route::explain_route;
     get "/v1/connections" => connections::list_connections;
@@ -160,6 +166,8 @@ mod tests {
             .replace("{id}", &"0".repeat(32))
             .replace("{name}", "store")
             .replace("{source}", "default")
+            .replace("{credential}", "1")
+            .replace("{link}", "1")
     }
 
     #[tokio::test]
@@ -200,6 +208,7 @@ mod tests {
         ];
         for (path, allowed) in [
             ("/v1/tenants/10122/problems", [true, false, true, true]),
+            ("/v1/tenants/10122/completeness", [true, false, true, true]),
             ("/v1/feed", [true, true, true, true]),
             ("/metrics", [false, true, true, true]),
             ("/v1/connections", [false, false, true, true]),
@@ -239,12 +248,15 @@ mod tests {
                 Some("route") => json!({"id": ids[1]}),
                 Some("tokens") => json!({"name": "x", "role": "reader", "tenant": OURS}),
                 Some("erase" | "credits") => json!({"tenant": OURS, "learner": "p1"}),
+                Some("links") => json!({"days": 1}),
+                Some("erase") => json!({"tenant": OURS, "learner": "p1"}),
                 _ => Value::Null,
             };
             let address = path.replace("{tenant}", OURS).replace("{name}", "store");
             let address = address.replace("{source}", "default");
             let address = address.replace("/loads/{id}", &format!("/loads/{load}"));
             let address = address.replace("/findings/{id}", &format!("/findings/{finding}")).replace("{id}", &ids[1]);
+            let address = address.replace("{credential}", "1").replace("{link}", "1");
             let request = Request::builder().method(method.to_uppercase().as_str()).uri(&address);
             let request = request.header("authorization", format!("Bearer {token}"));
             let answer = world.send(request.body(Body::from(body.to_string())).expect("a request")).await;

@@ -121,8 +121,15 @@ pub async fn take(gateway: &Arc<Gateway>, submission: Submission) -> Result<Rece
     let submission = Arc::new(submission);
     let survey = {
         let (gateway, submission, ctx) = (gateway.clone(), submission.clone(), ctx.clone());
-        let strict = gateway.config.intake.check_digits == CheckDigits::Refuse;
-        blocking(move || read::survey(&gateway.vault, &submission, &ctx, strict)).await??
+        blocking(move || {
+            let looking = read::Looking {
+                strict: gateway.config.intake.check_digits == CheckDigits::Refuse,
+                micro_credentials: gateway.config.intake.micro_credentials,
+                mappings: &gateway.mappings,
+            };
+            read::survey(&gateway.vault, &submission, &ctx, &looking)
+        })
+        .await??
     };
     if survey.records == 0 && survey.problems.iter().any(|p| p.severity == Severity::Error) {
         return Err(NotTaken::Nothing(survey.problems));

@@ -1,11 +1,14 @@
 //! The two readings of a document: a survey, and the batches to keep.
 
 use super::{NotTaken, Submission, Taken};
+use crate::config::MicroCredentials;
 use crate::ledger::{Incoming, Outcome, RecordId};
 use crate::vault::Vault;
 use silta_adapter::adapter::{DecodeContext, Decoded, Stop};
+use silta_adapter::mapping::Mappings;
+use silta_adapter::micro_credential;
 use silta_adapter::problem::{Problem, Severity};
-use silta_adapter::record::{Body, Record, RecordKey};
+use silta_adapter::record::{Body, Learner, LearnerKey, Record, RecordKey};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::BufReader;
@@ -31,17 +34,28 @@ fn open(submission: &Submission) -> Result<BufReader<File>, NotTaken> {
     Ok(BufReader::with_capacity(1 << 16, File::open(&submission.spool)?))
 }
 
-/// Reads a document for what is wrong with it. `strict` about identifiers: a wrong check digit refuses the learner.
+/// What a survey looks for.
+pub(super) struct Looking<'a> {
+    /// True if a wrong check digit refuses the learner.
+    pub strict: bool,
+    /// Of which attainments is told what they lack as micro-credentials.
+    pub micro_credentials: MicroCredentials,
+    /// Code lists.
+    pub mappings: &'a Mappings,
+}
+
+/// Reads a document for what is wrong with it.
 pub(super) fn survey(
     vault: &Vault,
     submission: &Submission,
     ctx: &DecodeContext,
-    strict: bool,
+    looking: &Looking<'_>,
 ) -> Result<Survey, NotTaken> {
     let Some(decoder) = submission.adapter.decoder() else {
         return Err(unreadable_format());
     };
     let mut survey = Survey::default();
+    let mut learner = None;
     decoder.decode(&mut open(submission)?, ctx, &mut |found| {
         match found {
             Decoded::Record(record, line) => {
@@ -50,12 +64,15 @@ pub(super) fn survey(
                 if !submission.complete.is_empty() {
                     survey.seen.insert(vault.record_id(key));
                 }
-                for problem in unacceptable(&record, submission).into_iter().chain(odd_identifiers(&record, strict)) {
+                for problem in
+                    unacceptable(&record, submission).into_iter().chain(odd_identifiers(&record, looking.strict))
+                {
                     if problem.severity == Severity::Error {
                         survey.refused.insert(key.clone());
                     }
                     survey.problems.push(problem.about(key).on_line(line));
                 }
+                survey.problems.extend(lacking(&record, &mut learner, looking).map(|problem| problem.on_line(line)));
             }
             Decoded::Problem(problem) => {
                 if let (Severity::Error, Some(key)) = (problem.severity, &problem.key) {
@@ -88,6 +105,32 @@ fn odd_identifiers(record: &Record, strict: bool) -> Vec<Problem> {
     let Some(Body::Learner(learner)) = &record.body else { return Vec::new() };
     let identifiers = learner.identifiers.iter().enumerate();
     identifiers.filter_map(|(at, i)| Some(i.problem(strict)?.at(format!("/body/identifiers/{at}")))).collect()
+}
+
+/// What an attainment lacks as a micro-credential. `learner` is the last one whose own record was read: in documents it
+/// stands before the rest. Of one that is not in the document nothing is said to be lacking.
+fn lacking(
+    record: &Record,
+    learner: &mut Option<(LearnerKey, Box<Learner>)>,
+    looking: &Looking<'_>,
+) -> impl Iterator<Item = Problem> {
+    if let Some(Body::Learner(own)) = &record.body {
+        *learner = Some((record.learner_key(), own.clone()));
+    }
+    let own = learner.as_ref().filter(|(key, _)| *key == record.learner_key()).map(|(_, own)| &**own);
+    let judged = match (&record.body, looking.micro_credentials) {
+        (Some(Body::Attainment(a)), MicroCredentials::Declared)
+            if micro_credential::is_declared(a, looking.mappings) =>
+        {
+            micro_credential::assess(record, own, looking.mappings)
+        }
+        _ => None,
+    };
+    let told = judged.map(|mut judged| {
+        judged.elements.retain(|element| element.id != "M1" || own.is_some());
+        judged.warnings()
+    });
+    told.into_iter().flatten()
 }
 
 fn unreadable_format() -> NotTaken {

@@ -13,15 +13,12 @@ use std::sync::{Arc, Mutex};
 const RSA: &str = "-algorithm RSA -pkeyopt rsa_keygen_bits:2048";
 const P256: &str = "-algorithm EC -pkeyopt ec_paramgen_curve:P-256";
 
+/// A credential as it goes to be sealed.
 fn credential() -> Vec<u8> {
-    json!({
-        "id": "urn:credential:00000000-0000-4000-8000-000000000001",
-        "type": ["VerifiableCredential", "EuropeanDigitalCredential"],
-        "credentialSubject": { "id": "urn:epass:person:1", "type": "Person" },
-        "@context": ["https://www.w3.org/2018/credentials/v1", "http://data.europa.eu/snb/model/context/edc-ap"],
-    })
-    .to_string()
-    .into_bytes()
+    let record = json!({"kind": "attainment", "tenant": "t", "source": "s", "institution": "10122", "id": "A1", "learner": "L1",
+        "body": {"title": [{"lang": "en", "value": "Foundations"}], "credits": {"ects": "5"},
+            "awarding_body": {"scheme": "virta:organisaatio", "value": "10122"}}});
+    fed(&["convert", "--from", "record", "--to", "elm"], record.to_string().as_bytes()).expect(0).out.into_bytes()
 }
 
 fn text(path: &Path) -> &str {
@@ -67,6 +64,18 @@ fn exit_codes_tell_trusted_invalid_and_untrusted_apart() {
     let (code, report) = verified(&["--anchors", text(&anchors)], &document.replace("person:1", "person:2"));
     assert_eq!((code, &report["verdict"], status(&report, "signature")), (1, &json!("invalid"), &json!("error")));
     assert_eq!(status(&report, "structure"), "ok");
+    let (_, report) = verified(&["--anchors", text(&anchors)], &document);
+    assert_eq!((status(&report, "format"), status(&report, "certificate_status")), (&json!("ok"), &json!("skipped")));
+    let bare =
+        String::from_utf8(credential()).expect("text").replacen("\"displayParameter\"", "\"displayParameters\"", 1);
+    let (key, certificate) = (pki.path("seal.key"), pki.path("seal.pem"));
+    let sealed = fed(&["seal", "--key", text(&key), "--cert", text(&certificate)], bare.as_bytes()).expect(0).out;
+    let (code, report) = verified(&["--anchors", text(&anchors)], &sealed);
+    assert_eq!(
+        (code, status(&report, "format"), status(&report, "signature")),
+        (1, &json!("error"), &json!("ok")),
+        "{report:#}"
+    );
 
     let shown = fed(&["verify"], document.as_bytes()).expect(4).out;
     assert!(shown.contains("valid, but not trusted") && shown.contains("no trust anchors were given"), "{shown}");

@@ -139,3 +139,16 @@ through_the_door!(Access {
 through_the_door!(Retention {
     fn forget(what: Trace, before: Micros, after: i64, limit: u32) -> Swept;
 });
+
+through_the_door!(Credentials {
+    fn issue(issuing: &Issuing) -> Issued;
+    fn keep_document(credential: i64, document: &[u8]) -> bool;
+    fn issued(credential: i64) -> Option<Issued>;
+    fn issued_of(item: RecordId) -> Vec<Issued>;
+    fn withdraw_issued(credential: i64, at: Micros) -> bool;
+    fn withdrawn(connection: &str, after: Option<i64>, limit: u32) -> Vec<i64>;
+    fn add_share(share: &NewShare) -> i64;
+    fn share(hash: &[u8; 32]) -> Option<Share>;
+    fn shares_of(credential: i64) -> Vec<Share>;
+    fn revoke_share(credential: i64, share: i64, at: Micros) -> bool;
+});

@@ -1,7 +1,7 @@
 //! The ELM adapter: European Learning Model v3 credentials (European Digital Credentials for Learning, EDC).
 //!
 //! One credential per root attainment or activity, its parts nested in it, as compacted JSON-LD that conforms to the
-//! upload shapes of the Commission's issuer. Sealing is not done here.
+//! upload shapes of the Commission's issuer. Sealing is not done here; what was sealed is deposited.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -13,22 +13,27 @@
 //! | `read` | credentials back into records |
 //! | `rest` | what a record has no field for, kept as it was |
 //! | `check` | whether a credential is what the Commission's shapes, contexts and code lists ask for |
+//! | `deposit` | sealed credentials into wallets and directories |
+//! | `sandbox` | a simulated wallet (feature `sandbox`) |
 //! | `terms` | the fixed IRIs and the gateway's own identifier schemes |
 
 pub mod check;
 mod compose;
+mod deposit;
 mod json;
 mod losses;
 mod node;
 mod project;
 mod read;
 mod rest;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 mod terms;
 mod write;
 
 use silta_adapter::adapter::{
-    Adapter, Decode, DecodeContext, Descriptor, DocumentWriter, Effect, Encode, EncodeContext, Grouping, ItemPlan,
-    Limits, NotWritten, Reading, Sink, Unreadable, Withdraw,
+    Adapter, BadSettings, Connected, Decode, DecodeContext, Descriptor, DocumentWriter, Effect, Encode, EncodeContext,
+    Grouping, ItemPlan, Limits, NotWritten, Reading, Sink, Unreadable, Withdraw,
 };
 use silta_adapter::fidelity::Loss;
 use silta_adapter::mapping::Mappings;
@@ -45,12 +50,13 @@ static DESCRIPTOR: Descriptor = Descriptor {
     name: "elm",
     summary: "European Learning Model v3: European Digital Credentials for Learning, one JSON-LD document per line",
     media_types: &["application/ld+json"],
-    settings: None,
+    settings: Some(deposit::Settings::schema),
     grouping: Grouping::Learner,
-    effect: Effect::Upsert,
-    withdraw: Withdraw::None,
+    effect: Effect::Create,
+    withdraw: Withdraw::Revoke,
     readback: false,
-    honours_key: false,
+    // A wallet knows a credential that it has by its id, which a retry repeats.
+    honours_key: true,
     kinds: &[RecordKind::Learner, RecordKind::Attainment, RecordKind::Activity],
     losses: losses::TABLE,
 };
@@ -67,6 +73,9 @@ impl Adapter for Elm {
     }
     fn validator(&self) -> Option<&dyn Validate> {
         Some(self)
+    }
+    fn connect(&self, settings: &serde_json::Value) -> Result<Connected, BadSettings> {
+        deposit::connect(settings)
     }
 }
 

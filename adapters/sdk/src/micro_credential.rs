@@ -8,11 +8,14 @@ use crate::mapping::{CodeList, Mappings};
 use crate::problem::Problem;
 use crate::record::{Accreditation, Assessment, Attainment, Body, Coded, Learner, Record, RecordKey, Texts};
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::Serialize;
 use smol_str::SmolStr;
 
 /// Fewest and most ECTS credits of a micro-credential.
 const EXTENT: [i64; 2] = [1, 60];
+/// The value of the list `learning-opportunity` that says so: "short learning programme".
+const SHORT_PROGRAMME: &str = "http://data.europa.eu/snb/learning-opportunity/74a4a268e8";
 /// The classification whose value 1 is a degree.
 const CATEGORY: (&str, &str) = ("virta:opintosuorituslaji", "1");
 
@@ -29,7 +32,7 @@ pub enum Standing {
 }
 
 /// What an element is part of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// The mandatory elements of Annex I.
@@ -98,6 +101,14 @@ pub fn assess(record: &Record, learner: Option<&Learner>, mappings: &Mappings) -
     let elements = Judge { a, learner, mappings }.elements();
     let complete = elements.iter().all(|element| !element.is_asked() || element.standing == Standing::Present);
     Some(MicroCredential { key: record.head.key.clone(), complete, elements })
+}
+
+/// True for an attainment whose type says that it is a micro-credential.
+pub fn is_declared(attainment: &Attainment, mappings: &Mappings) -> bool {
+    attainment.achievement_type.as_ref().is_some_and(|kind| {
+        let meaning = mappings.list("learning-opportunity").meaning(&kind.scheme, &kind.value);
+        kind.value == SHORT_PROGRAMME || meaning.is_some_and(|code| code.value == SHORT_PROGRAMME)
+    })
 }
 
 /// How one element stands, and why.

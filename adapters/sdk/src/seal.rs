@@ -3,6 +3,7 @@
 use crate::problem::Problem;
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde_json::Value;
 
 /// Why a document was not sealed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -24,4 +25,13 @@ pub trait Seal: Send + Sync {
     /// # Errors
     /// If it is not sealed; whether asking again makes sense is in the error.
     async fn seal(&self, document: &[u8], now: Timestamp) -> Result<Vec<u8>, NotSealed>;
+}
+
+/// Makes the images by which a credential is shown to people, to be sealed with it.
+pub trait Show: Send + Sync {
+    /// The value of `displayParameter.individualDisplay` of a credential, made of what it says and of nothing else.
+    ///
+    /// # Errors
+    /// Why there is none, without personal data.
+    fn show(&self, credential: &Value) -> Result<Value, String>;
 }

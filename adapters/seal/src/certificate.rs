@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use x509_cert::attr::AttributeValue;
-use x509_cert::ext::pkix::name::{GeneralName, GeneralNames};
-use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, SubjectKeyIdentifier};
+use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName, GeneralNames};
+use x509_cert::ext::pkix::{CrlDistributionPoints, ExtendedKeyUsage, KeyUsage, SubjectKeyIdentifier};
 use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
@@ -137,6 +137,25 @@ impl Certificate {
     fn attribute(&self, kind: ObjectIdentifier) -> Option<String> {
         let subject = &self.parsed.tbs_certificate.subject;
         subject.0.iter().flat_map(|rdn| rdn.0.iter()).find(|a| a.oid == kind).and_then(|a| text(&a.value))
+    }
+
+    /// Addresses over HTTP of lists of revoked certificates that its issuer keeps (RFC 5280, 4.2.1.13).
+    pub fn revocation_lists(&self) -> Vec<String> {
+        let points = self.parsed.tbs_certificate.get::<CrlDistributionPoints>();
+        let points = points.ok().flatten().map(|(_, points)| points.0).unwrap_or_default();
+        let names = points.into_iter().filter_map(|point| match point.distribution_point {
+            Some(DistributionPointName::FullName(names)) => Some(names),
+            _ => None,
+        });
+        let url = |name: GeneralName| match name {
+            GeneralName::UniformResourceIdentifier(url) => Some(url.to_string()),
+            _ => None,
+        };
+        names.flatten().filter_map(url).filter(|url| url.starts_with("http")).collect()
+    }
+
+    pub(crate) fn serial(&self) -> &[u8] {
+        self.parsed.tbs_certificate.serial_number.as_bytes()
     }
 
     pub(crate) fn key(&self) -> &SubjectPublicKeyInfoOwned {

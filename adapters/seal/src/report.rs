@@ -47,6 +47,8 @@ pub enum Step {
     Certificate,
     /// The certificate led to a trust anchor when the seal was made. The one step that decides trust, not validity.
     Chain,
+    /// The certificate was not revoked when the seal was made.
+    CertificateStatus,
     /// Time-stamps are over the right bytes and signed by their authority.
     TimeStamps,
     /// The credential's issuer is the certificate's holder.
@@ -61,11 +63,12 @@ pub enum Step {
 
 impl Step {
     /// All of them, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Structure,
         Self::Signature,
         Self::Certificate,
         Self::Chain,
+        Self::CertificateStatus,
         Self::TimeStamps,
         Self::Issuer,
         Self::Format,
@@ -81,6 +84,7 @@ impl Step {
             Self::Certificate => "certificate",
             Self::TimeStamps => "time_stamps",
             Self::Chain => "chain",
+            Self::CertificateStatus => "certificate_status",
             Self::Issuer => "issuer",
             Self::Format => "format",
             Self::Validity => "validity",

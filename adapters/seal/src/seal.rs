@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use silta_adapter::mapping::Mappings;
 use silta_adapter::problem::{Fixer, Problem, Severity};
-use silta_adapter::seal::{NotSealed, Seal};
+use silta_adapter::seal::{NotSealed, Seal, Show};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ pub struct Sealer {
     key: Arc<Key>,
     mappings: Arc<Mappings>,
     service: Option<Arc<dyn TimeStampService>>,
+    show: Option<Arc<dyn Show>>,
     bounds: Bounds,
 }
 
@@ -35,13 +36,20 @@ impl fmt::Debug for Sealer {
 impl Sealer {
     /// A sealer without time-stamps: JAdES BASELINE-B.
     pub fn new(key: Key, mappings: Arc<Mappings>) -> Self {
-        Self { key: Arc::new(key), mappings, service: None, bounds: Bounds::default() }
+        Self { key: Arc::new(key), mappings, service: None, show: None, bounds: Bounds::default() }
     }
 
     /// The same with time-stamps: JAdES BASELINE-T.
     #[must_use]
     pub fn with_time_stamps(mut self, service: Arc<dyn TimeStampService>) -> Self {
         self.service = Some(service);
+        self
+    }
+
+    /// The same with images of the credential, which the published shapes ask for, where it comes without.
+    #[must_use]
+    pub fn with_images(mut self, show: Arc<dyn Show>) -> Self {
+        self.show = Some(show);
         self
     }
 
@@ -58,7 +66,19 @@ impl Sealer {
         let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
         let certificate = self.key.certificate();
         certificate.may_sign().and_then(|()| certificate.valid_at(now)).map_err(|e| refused(Fixer::Operator, e))?;
-        let payload = self.payload(document, now)?;
+        self.sign_text(self.payload(document, now)?, now)
+    }
+
+    /// Seals a status list ([`crate::StatusList::credential`]) as it is. Blocks while a token signs.
+    ///
+    /// # Errors
+    /// If it is not sealed.
+    pub fn seal_list(&self, list: &Value, now: Timestamp) -> Result<Vec<u8>, NotSealed> {
+        let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+        Ok(self.sign_text(list.to_string(), now)?.document(None))
+    }
+
+    fn sign_text(&self, payload: String, now: Timestamp) -> Result<Signed, NotSealed> {
         let header = self.header(now).map_err(|e| refused(Fixer::Configuration, e))?;
         let protected = to_base64url(header);
         let signature = self.key.sign(&jws::signing_input(&protected, &payload));
@@ -90,6 +110,11 @@ impl Sealer {
         let present = credential.get_mut("issuer").map(Value::take);
         let issuer = issuer::issuer(present, self.key.certificate(), &self.mappings)
             .map_err(|e| refused(Fixer::Configuration, e))?;
+        if let (Some(show), Some(display)) = (&self.show, members.get("displayParameter").map(ToOwned::to_owned)) {
+            credential["issuer"] = issuer.clone();
+            credential["issued"] = json!(now.to_string());
+            self.display(show.as_ref(), &credential, &display, &mut members)?;
+        }
         let now = json!(now.to_string()).to_string();
         members.put("issuanceDate", &now);
         members.put("issued", &now);
@@ -98,6 +123,24 @@ impl Sealer {
             members.put("validFrom", &now);
         }
         Ok(members.write())
+    }
+
+    /// Adds the credential's images where it has none.
+    fn display(
+        &self,
+        show: &dyn Show,
+        credential: &Value,
+        display: &str,
+        members: &mut Members<'_>,
+    ) -> Result<(), NotSealed> {
+        if !credential["displayParameter"]["individualDisplay"].is_null() {
+            return Ok(());
+        }
+        let mut display = Members::of(display).map_err(|e| refused(Fixer::Sender, e))?;
+        let images = show.show(credential).map_err(|e| refused(Fixer::Operator, e))?;
+        display.put("individualDisplay", &images.to_string());
+        members.put("displayParameter", &display.write());
+        Ok(())
     }
 
     /// The protected header, its parameters in the order of the Commission's.
@@ -185,6 +228,10 @@ impl<'a> Members<'a> {
             Cow::Borrowed(text) => Some(text),
             Cow::Owned(_) => None,
         }
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_ref())
     }
 
     fn put(&mut self, name: &str, json: &str) {

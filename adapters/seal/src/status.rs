@@ -53,11 +53,12 @@ impl StatusList {
         true
     }
 
-    /// What a credential says of its place in this list, to be its `credentialStatus`.
+    /// What a credential says of its place in this list, to be its `credentialStatus`. It has two types: its own, and the
+    /// class that the Commission's shapes want.
     pub fn entry(&self, index: usize) -> Value {
         json!({
             "id": format!("{}#{index}", self.id),
-            "type": "BitstringStatusListEntry",
+            "type": ["CredentialStatus", "BitstringStatusListEntry"],
             "statusPurpose": self.purpose,
             "statusListIndex": index.to_string(),
             "statusListCredential": self.id,

@@ -2,15 +2,33 @@
 
 use crate::certificate::Certificate;
 use jiff::Timestamp;
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+use std::sync::Arc;
 use std::time::Duration;
-use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, anchor_from_trusted_cert};
+use webpki::{
+    CertRevocationList, EndEntityCert, ExpirationPolicy, ExtendedKeyUsageValidator, KeyPurposeIdIter,
+    OwnedCertRevocationList, RevocationCheckDepth, RevocationOptions, RevocationOptionsBuilder, UnknownStatusPolicy,
+    anchor_from_trusted_cert,
+};
 
 /// Whom to trust. Empty, it trusts nobody.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
     anchors: Vec<Certificate>,
     pins: Vec<Certificate>,
+    revoked: Vec<Arc<CertRevocationList<'static>>>,
+}
+
+/// What lists of revoked certificates say of one.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Revocation {
+    /// No list was given, or none that covers it.
+    Unknown,
+    /// It was not revoked by then.
+    Good,
+    /// It was revoked.
+    Revoked,
 }
 
 impl Trust {
@@ -23,6 +41,56 @@ impl Trust {
     /// Trusts seals of this certificate and of no other, and what its holder says about when they sealed.
     pub fn pin(&mut self, certificate: Certificate) {
         self.pins.push(certificate);
+    }
+
+    /// Knows lists of revoked certificates (CRL, RFC 5280) from a file: one in DER, or any number in PEM. A list counts
+    /// for certificates of the authority that signed it.
+    ///
+    /// # Errors
+    /// If it holds none, or something that is none.
+    pub fn revocations(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let read = |der: &[u8]| {
+            let list = OwnedCertRevocationList::from_der(der);
+            list.map_err(|_| "is not a list of revoked certificates".to_owned())
+        };
+        let before = self.revoked.len();
+        if bytes.first() == Some(&0x30) {
+            self.revoked.push(Arc::new(read(bytes)?.into()));
+        } else {
+            for der in CertificateRevocationListDer::pem_slice_iter(bytes) {
+                let der = der.map_err(|_| "is not PEM".to_owned())?;
+                self.revoked.push(Arc::new(read(&der)?.into()));
+            }
+        }
+        if self.revoked.len() == before { Err("holds no list of revoked certificates".into()) } else { Ok(()) }
+    }
+
+    /// What the lists say of a certificate that leads to an anchor: whether it was revoked by a time. A list that has
+    /// run out still tells what was revoked before.
+    pub(crate) fn revocation(
+        &self,
+        leaf: &Certificate,
+        others: &[Certificate],
+        at: Timestamp,
+    ) -> Result<Revocation, String> {
+        let lists: Vec<&CertRevocationList<'_>> = self.revoked.iter().map(AsRef::as_ref).collect();
+        let Ok(options) = RevocationOptionsBuilder::new(&lists) else { return Ok(Revocation::Unknown) };
+        let options = options
+            .with_depth(RevocationCheckDepth::EndEntity)
+            .with_status_policy(UnknownStatusPolicy::Deny)
+            .with_expiration_policy(ExpirationPolicy::Ignore)
+            .build();
+        match self.path(leaf, others, at, Some(options)) {
+            Ok(()) => Ok(Revocation::Good),
+            Err(webpki::Error::UnknownRevocationStatus) => Ok(Revocation::Unknown),
+            Err(webpki::Error::CertRevoked) => {
+                let by = u64::try_from(at.as_second()).unwrap_or(0);
+                let entries = lists.iter().filter_map(|list| list.find_serial(leaf.serial()).ok().flatten());
+                let early = entries.map(|entry| entry.revocation_date.as_secs()).any(|date| date <= by);
+                Ok(if early { Revocation::Revoked } else { Revocation::Good })
+            }
+            Err(e) => Err(why(&e)),
+        }
     }
 
     /// True if seals have to be of pinned certificates.
@@ -44,14 +112,23 @@ impl Trust {
         if self.anchors.contains(leaf) {
             return Ok(());
         }
+        self.path(leaf, others, at, None).map_err(|e| why(&e))
+    }
+
+    fn path(
+        &self,
+        leaf: &Certificate,
+        others: &[Certificate],
+        at: Timestamp,
+        revocation: Option<RevocationOptions<'_>>,
+    ) -> Result<(), webpki::Error> {
         let anchors: Vec<_> = self.anchors.iter().filter_map(|a| anchor_from_trusted_cert(a.der()).ok()).collect();
         let others: Vec<CertificateDer<'_>> = others.iter().map(|c| CertificateDer::from(c.der().as_ref())).collect();
         let seconds = u64::try_from(at.as_second()).unwrap_or(0);
         let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         let algorithms = webpki::ALL_VERIFICATION_ALGS;
-        EndEntityCert::try_from(leaf.der())
-            .and_then(|cert| cert.verify_for_usage(algorithms, &anchors, &others, at, AnyUsage, None, None).map(|_| ()))
-            .map_err(|e| why(&e))
+        let leaf = EndEntityCert::try_from(leaf.der())?;
+        leaf.verify_for_usage(algorithms, &anchors, &others, at, AnyUsage, revocation, None).map(drop)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::jws::{Sealed, Signature, Unsigned};
 use crate::report::{Report, Signer, Status, Step};
 use crate::status::{self, StatusList};
 use crate::timestamp::{self, TimeStamp};
-use crate::trust::Trust;
+use crate::trust::{Revocation, Trust};
 use crate::{Bounds, base64, credential, issuer, json, jws, to_base64url};
 use der::asn1::ObjectIdentifier;
 use jiff::{SignedDuration, Timestamp};
@@ -27,6 +27,32 @@ pub struct Verifier<'a> {
     pub lists: &'a [StatusList],
     /// How large and deep a document may be.
     pub bounds: Bounds,
+}
+
+/// Where more can be learnt about a sealed credential.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// Addresses of the status lists it stands in.
+    pub status_lists: Vec<String>,
+    /// Addresses of lists of revoked certificates, of its seals' authorities.
+    pub revocation_lists: Vec<String>,
+}
+
+/// Where more can be learnt about a sealed credential; nowhere if it is none. What it names is not checked.
+pub fn sources(document: &[u8], bounds: Bounds) -> Sources {
+    let Ok(sealed) = jws::parse(document, bounds) else { return Sources::default() };
+    let credential = json::parse(&sealed.payload, bounds.depth).unwrap_or_default();
+    let entries = match &credential["credentialStatus"] {
+        Value::Array(several) => several.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let url =
+        |entry: &Value| entry["statusListCredential"].as_str().filter(|url| url.starts_with("http")).map(str::to_owned);
+    let certificates = sealed.signatures.iter().map(Signature::certificate);
+    Sources {
+        status_lists: entries.iter().filter_map(url).collect(),
+        revocation_lists: certificates.flat_map(Certificate::revocation_lists).collect(),
+    }
 }
 
 impl Verifier<'_> {
@@ -101,6 +127,7 @@ impl Verifier<'_> {
 
     fn chain(&self, leaf: &Certificate, known: &[Certificate], times: &Times<'_>, at: Timestamp, report: &mut Report) {
         let outcome = if self.trust.is_pinned() {
+            report.add(Step::CertificateStatus, Status::Skipped, "a pinned certificate is trusted by itself");
             // Who is trusted themselves is trusted about when they sealed.
             match self.trust.pins(leaf) {
                 true => leaf.valid_at(times.stated()).map(|()| "the certificate is pinned".to_owned()),
@@ -109,7 +136,8 @@ impl Verifier<'_> {
         } else if self.trust.has_anchors() {
             match self.trust.chain(leaf, known, at) {
                 Ok(()) => {
-                    Ok(format!("a chain leads to a trust anchor at {at}; revocation of certificates is not checked"))
+                    self.certificate_status(leaf, known, at, report);
+                    Ok(format!("a chain leads to a trust anchor at {at}"))
                 }
                 Err(e) if at == times.now && !times.proofs.is_empty() => {
                     Err(format!("{e}; its time-stamps prove nothing, for no authority of them is trusted"))
@@ -117,9 +145,26 @@ impl Verifier<'_> {
                 Err(e) => Err(e),
             }
         } else {
+            report.add(Step::CertificateStatus, Status::Skipped, "no trust anchors were given");
             return report.add(Step::Chain, Status::Skipped, "no trust anchors were given");
         };
         report.outcome(Step::Chain, outcome);
+    }
+
+    /// Whether the certificate was revoked, as far as lists were given that cover it. Answers of OCSP responders, which
+    /// some seals bring along, are not evaluated.
+    fn certificate_status(&self, leaf: &Certificate, known: &[Certificate], at: Timestamp, report: &mut Report) {
+        let step = Step::CertificateStatus;
+        match self.trust.revocation(leaf, known, at) {
+            Ok(Revocation::Good) => {
+                report.add(step, Status::Ok, "no list says that the certificate was revoked by then")
+            }
+            Ok(Revocation::Revoked) => {
+                report.add(step, Status::Error, "the certificate was revoked before the seal was made")
+            }
+            Ok(Revocation::Unknown) => report.add(step, Status::Skipped, "no list of revoked certificates covers it"),
+            Err(e) => report.add(step, Status::Error, e),
+        }
     }
 
     /// What was sealed.

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use silta_adapter::seal::{NotSealed, Seal};
 use silta_seal::report::{Status, Step};
-use silta_seal::{Bounds, Sealer, StatusList, Trust, Verdict, Verifier, timestamp};
+use silta_seal::{Bounds, Sealer, StatusList, Trust, Verdict, Verifier, timestamp, verify};
 use std::sync::LazyLock;
 
 /// One of each, made once.
@@ -284,6 +284,36 @@ fn a_certificate_is_judged_at_the_time_of_sealing() {
     params.key_usages = vec![rcgen::KeyUsagePurpose::KeyEncipherment];
     let refused = AUTHORITY.holder(Kind::P256, params).sealer().sign(credential().to_string().as_bytes(), now());
     assert!(refused.expect_err("key usage").to_string().contains("key usage"));
+}
+
+#[test]
+fn a_revoked_certificate_is_told_and_what_is_not_known_is_said() {
+    let mut params = seal_params();
+    params.serial_number = Some(77.into());
+    params.crl_distribution_points =
+        vec![rcgen::CrlDistributionPoint { uris: vec!["http://crl.example/list.crl".to_owned()] }];
+    let holder = AUTHORITY.holder(Kind::P256, params);
+    assert_eq!(holder.certificate.revocation_lists(), ["http://crl.example/list.crl"]);
+    let document = holder.sealer().sign(credential().to_string().as_bytes(), now()).expect("seals").document(None);
+    let other = Authority::new("Toinen juuri");
+    for (lists, verdict, status) in [
+        (vec![], Verdict::Trusted, Status::Skipped),
+        (vec![other.revoked(&[(77, 1)])], Verdict::Trusted, Status::Skipped),
+        (vec![AUTHORITY.revoked(&[(78, 1)])], Verdict::Trusted, Status::Ok),
+        (vec![AUTHORITY.revoked(&[(77, 1)])], Verdict::Invalid, Status::Error),
+        // Revoked after the seal was made, which without a time-stamp is when it is verified.
+        (vec![AUTHORITY.revoked(&[(77, 30)])], Verdict::Trusted, Status::Ok),
+        (vec![other.revoked(&[(77, 1)]), AUTHORITY.revoked(&[(77, 1)])], Verdict::Invalid, Status::Error),
+    ] {
+        let mut trust = AUTHORITY.trust();
+        lists.iter().for_each(|list| trust.revocations(list).expect("a list"));
+        let report = verify_at(&document, &trust, now());
+        assert_eq!((report.verdict(), report.status(Step::CertificateStatus)), (verdict, status), "{report:#?}");
+    }
+    for nonsense in [&b""[..], b"0\x03\x02\x01\x02", b"-----BEGIN CERTIFICATE-----"] {
+        assert!(Trust::default().revocations(nonsense).is_err());
+    }
+    assert_eq!(verify::sources(&document, Bounds::default()).revocation_lists, ["http://crl.example/list.crl"]);
 }
 
 #[test]

@@ -415,6 +415,13 @@ pub(super) async fn erase(ledger: &PostgresLedger, tenant: &str, learner: Learne
     .execute(&mut *tx)
     .await
     .map_err(failed)?;
+    sqlx::query!(
+        "UPDATE credential SET document = NULL WHERE item IN (SELECT key FROM record WHERE id = ANY($1))",
+        &records
+    )
+    .execute(&mut *tx)
+    .await
+    .map_err(failed)?;
     commit(tx).await?;
     Ok(taken_back.iter().filter(|r| r.blanked).count() as u64)
 }

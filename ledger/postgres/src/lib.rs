@@ -14,6 +14,7 @@
 
 mod access;
 mod claims;
+mod credentials;
 #[cfg(test)]
 mod cut;
 mod debts;

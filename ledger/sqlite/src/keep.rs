@@ -330,6 +330,14 @@ pub(super) async fn erase(ledger: &SqliteLedger, tenant: &str, learner: LearnerI
     .execute(&mut *tx)
     .await
     .map_err(failed)?;
+    sqlx::query!(
+        "UPDATE credential SET document = NULL WHERE item IN
+            (SELECT key FROM record WHERE id IN (SELECT value FROM json_each(?)))",
+        &records
+    )
+    .execute(&mut *tx)
+    .await
+    .map_err(failed)?;
     commit(tx).await?;
     Ok(taken_back.iter().filter(|found| found.blanked).count() as u64)
 }

@@ -10,6 +10,7 @@
 
 mod access;
 mod claims;
+mod credentials;
 mod debts;
 mod dump;
 mod findings;

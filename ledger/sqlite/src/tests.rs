@@ -134,7 +134,7 @@ async fn migrations_are_told_and_run_once() {
     let ledger = SqliteLedger::open(&format!("sqlite:{path}"), true).await.expect("opened");
     assert_eq!(
         ledger.pending_migrations().await.expect("asked"),
-        ["0001 ledger", "0002 duty", "0003 finding reconciliation", "0004 link"]
+        ["0001 ledger", "0002 duty", "0003 finding reconciliation", "0004 link", "0005 credential"]
     );
     ledger.migrate().await.expect("migrated");
     ledger.migrate().await.expect("migrated again");

@@ -8,6 +8,7 @@
 
 mod access;
 mod claims;
+mod credentials;
 mod debts;
 mod erasure;
 mod faults;
@@ -22,8 +23,8 @@ mod retention;
 mod together;
 
 pub use {
-    access::*, claims::*, debts::*, erasure::*, faults::*, findings::*, links::*, loads::*, model::*, problems::*, property::*,
-    records::*, retention::*, together::*,
+    access::*, claims::*, credentials::*, debts::*, erasure::*, faults::*, findings::*, links::*, loads::*, model::*,
+    problems::*, property::*, records::*, retention::*, together::*,
 };
 
 use super::*;
@@ -145,6 +146,13 @@ macro_rules! ledger_suite {
             // retention
             what_is_over_is_forgotten_and_nothing_else
             what_a_destination_may_need_is_never_forgotten
+            // credentials
+            a_credential_is_issued_once_for_each_generation
+            a_document_is_kept_once
+            places_are_given_in_turn_for_each_connection
+            withdrawn_credentials_are_listed_by_place
+            a_link_is_found_until_it_is_revoked
+            erasure_takes_the_documents_of_credentials
             // erasure
             erasure_leaves_pseudonyms_only
             erasure_spares_what_stands_and_other_learners

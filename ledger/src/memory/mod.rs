@@ -2,6 +2,7 @@
 //! order is fixed, so that the same events give the same answers.
 
 mod access;
+mod credentials;
 mod debts;
 mod findings;
 mod lanes;
@@ -66,6 +67,8 @@ struct Rows {
     facts: BTreeMap<String, String>,
     /// Who learners were taken to be, oldest first.
     links: BTreeMap<(SmolStr, LearnerId), Vec<Link>>,
+    credentials: BTreeMap<i64, Issued>,
+    shares: BTreeMap<i64, ([u8; 32], Share)>,
 }
 
 impl Rows {

@@ -292,6 +292,9 @@ impl Rows {
             problem.content.clear();
             problem.closed = problem.closed.or(Some(at));
         }
+        for credential in self.credentials.values_mut().filter(|c| c.item == id) {
+            credential.document = None;
+        }
         blanked
     }
 }

@@ -1,6 +1,7 @@
 //! The rows of the ledger.
 
 mod access;
+mod credentials;
 mod debts;
 mod findings;
 mod ids;
@@ -10,6 +11,7 @@ mod records;
 mod retention;
 
 pub use access::*;
+pub use credentials::*;
 pub use debts::*;
 pub use findings::*;
 pub use ids::*;

@@ -4,6 +4,7 @@ mod koski;
 mod ooapi;
 mod sisu;
 mod virta;
+mod wallet;
 
 use super::{Failure, Outcome};
 use clap::Subcommand;
@@ -23,6 +24,8 @@ pub(super) enum Command {
     Ooapi(ooapi::Args),
     /// A simulated Sisu: export feeds, import that takes or refuses whole batches, faults on demand.
     Sisu(sisu::Args),
+    /// A simulated wallet: takes sealed credentials that hold and conform, once each, does wrong what it is told to.
+    Wallet(wallet::Args),
 }
 
 pub(super) async fn run(command: &Command) -> Outcome {
@@ -31,6 +34,7 @@ pub(super) async fn run(command: &Command) -> Outcome {
         Command::Koski(args) => koski::run(args).await,
         Command::Ooapi(args) => ooapi::run(args).await,
         Command::Sisu(args) => sisu::run(args).await,
+        Command::Wallet(args) => wallet::run(args).await,
     }
 }
 

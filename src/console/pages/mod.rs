@@ -1,5 +1,6 @@
 //! The pages.
 
+pub mod completeness;
 pub mod connection;
 pub mod finding;
 pub mod findings;

@@ -62,6 +62,10 @@ pub(super) struct Graph<'a> {
     pub(super) readable: bool,
 }
 
+/// What a place in a W3C status list is told by. The contexts know a credential's status and nothing of what is in it.
+const STATUS_LIST: [&str; 5] =
+    ["BitstringStatusListEntry", "StatusList2021Entry", "statusPurpose", "statusListIndex", "statusListCredential"];
+
 impl<'a> Graph<'a> {
     /// The graph of a credential that stands at `prefix` of its document.
     pub(super) fn of(credential: &'a Map<String, Value>, edition: Edition, prefix: &'static str) -> Self {
@@ -208,7 +212,10 @@ impl<'a> Graph<'a> {
     fn unknown(&mut self, place: Place, what: &str, spelling: &str, elsewhere: bool) {
         // What a document says must not fill a log.
         let spelling: String = spelling.chars().take(60).collect();
-        if elsewhere {
+        if STATUS_LIST.contains(&spelling.as_str()) && self.path(place).contains("/credentialStatus") {
+            let message = format!("{spelling} is of W3C status lists: readers of JSON know it, the contexts do not");
+            self.find(place, "status_list_term", Severity::Warning, message);
+        } else if elsewhere {
             let message =
                 format!("the {what} {spelling} is not in the context of {}; readers of that drop it", self.edition);
             self.find(place, "other_edition", Severity::Warning, message);

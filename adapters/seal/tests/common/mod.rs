@@ -3,8 +3,9 @@
 #![allow(dead_code, reason = "the tests and the benchmark use different parts")]
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, RsaKeySize, SignatureAlgorithm,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, RevokedCertParams, RsaKeySize, SignatureAlgorithm,
 };
 use serde_json::{Value, json};
 use silta_adapter::mapping::Mappings;
@@ -73,7 +74,7 @@ impl Authority {
     pub(crate) fn new(name: &str) -> Self {
         let mut params = named(name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.not_after = rcgen::date_time_ymd(2040, 1, 1);
         let key = Kind::P256.key();
         let certificate = params.self_signed(&key).expect("a certificate");
@@ -86,6 +87,26 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         let certificate = Certificate::from_der(certificate.der().to_vec()).expect("reads");
         Holder { key: key.serialize_pem(), certificate }
+    }
+
+    /// Its list of revoked certificates, as of 20 November 2026: serial numbers, each with the day in that November.
+    pub(crate) fn revoked(&self, serials: &[(u64, u8)]) -> Vec<u8> {
+        let day = |day| rcgen::date_time_ymd(2026, 11, day);
+        let entry = |(serial, on): &(u64, u8)| RevokedCertParams {
+            serial_number: (*serial).into(),
+            revocation_time: day(*on),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = CertificateRevocationListParams {
+            this_update: day(20),
+            next_update: day(21),
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(entry).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.issuer).expect("a list").der().to_vec()
     }
 
     pub(crate) fn trust(&self) -> Trust {

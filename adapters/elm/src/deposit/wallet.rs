@@ -1,0 +1,186 @@
+//! Deposits in a wallet with the interface of the Commission's, version 1.
+//!
+//! A wallet takes a credential from anybody who can prove by a seal whose it is, once for each id: a second time it
+//! answers 409, by which a lost answer is found. It gives one back to whoever has the owner's token only.
+
+use super::{Sealed, verdicts};
+use async_trait::async_trait;
+use reqwest::header::RETRY_AFTER;
+use reqwest::multipart::{Form, Part};
+use reqwest::{Client, RequestBuilder, StatusCode, Url, redirect};
+use schemars::JsonSchema;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use silta_adapter::adapter::{BadSettings, Deliver, Load};
+use silta_adapter::delivery::{Judgement, VerdictTable};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A wallet.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// The service's address, before `/api/v1/wallets`.
+    url: String,
+    /// Scheme of the learners' identifier that is the address of their wallet.
+    #[serde(default = "Settings::scheme")]
+    wallet_scheme: String,
+    /// True if a learner without such an identifier is addressed by e-mail, which makes a temporary wallet. The
+    /// interface wants the address in its URL, where others may log it.
+    #[serde(default)]
+    by_email: bool,
+    /// File with a token that may take credentials back; without one they are only revoked by their status.
+    token_file: Option<PathBuf>,
+    /// Longest time one request may take, in seconds.
+    #[serde(default = "Settings::timeout_secs")]
+    #[schemars(range(min = 1, max = 3600))]
+    timeout_secs: u64,
+}
+
+impl Settings {
+    fn scheme() -> String {
+        "europass:wallet".into()
+    }
+
+    fn timeout_secs() -> u64 {
+        60
+    }
+}
+
+/// An open wallet service.
+pub(super) struct Wallet {
+    http: Client,
+    base: Url,
+    scheme: String,
+    by_email: bool,
+    token: Option<SecretString>,
+    verdicts: VerdictTable,
+}
+
+/// Where a learner's credentials go.
+#[derive(Debug, PartialEq, Eq)]
+enum Address {
+    /// The wallet of a user.
+    User(String),
+    /// An e-mail address.
+    Email(String),
+}
+
+impl Wallet {
+    pub(super) fn open(settings: &Settings) -> Result<Self, BadSettings> {
+        let bad = |reason: &str| BadSettings(reason.to_owned());
+        let base = Url::parse(&settings.url).map_err(|_| bad("url is not a web address"))?;
+        if !matches!(base.scheme(), "http" | "https") || !base.username().is_empty() || base.password().is_some() {
+            return Err(bad("url must be an http or https address without credentials"));
+        }
+        if !(1..=3600).contains(&settings.timeout_secs) {
+            return Err(bad("timeout_secs must be between 1 and 3600"));
+        }
+        let token = settings.token_file.as_ref().map(|file| {
+            std::fs::read_to_string(file)
+                .map(|text| SecretString::from(text.trim_end_matches(['\r', '\n'])))
+                .map_err(|e| BadSettings(format!("token_file cannot be read: {}", e.kind())))
+        });
+        let http = Client::builder()
+            .timeout(Duration::from_secs(settings.timeout_secs))
+            // A redirect would carry the credential elsewhere.
+            .redirect(redirect::Policy::none())
+            .build()
+            .map_err(|_| bad("no HTTP client can be made here"))?;
+        Ok(Self {
+            http,
+            base,
+            scheme: settings.wallet_scheme.clone(),
+            by_email: settings.by_email,
+            token: token.transpose()?,
+            verdicts: verdicts()?,
+        })
+    }
+
+    fn url(&self, path: &[&str]) -> Option<Url> {
+        let mut url = self.base.clone();
+        url.path_segments_mut().ok()?.pop_if_empty().extend(["api", "v1", "wallets"]).extend(path);
+        Some(url)
+    }
+
+    fn address(&self, credential: &Map<String, Value>) -> Option<Address> {
+        let subject = credential.get("credentialSubject")?;
+        let wallet = all(&subject["identifier"]).iter().find(|i| i["schemeName"].as_str() == Some(&self.scheme));
+        if let Some(user) = wallet.and_then(|identifier| identifier["notation"].as_str()) {
+            return Some(Address::User(user.to_owned()));
+        }
+        let mailboxes = all(&subject["contactPoint"]).iter().flat_map(|contact| all(&contact["emailAddress"]));
+        let email = mailboxes.filter_map(|mailbox| mailbox["id"].as_str()?.strip_prefix("mailto:")).next();
+        email.filter(|_| self.by_email).map(|email| Address::Email(email.to_owned()))
+    }
+
+    fn deposit(&self, sealed: Sealed, address: &Address) -> Option<RequestBuilder> {
+        let url = match address {
+            Address::User(user) => self.url(&[user, "credentials"]),
+            Address::Email(email) => self.url(&["email", email, "credentials"]),
+        }?;
+        let file = Part::bytes(sealed.bytes).file_name(format!("{}.jsonld", sealed.uuid));
+        let file = file.mime_str("application/json").ok()?;
+        Some(self.http.post(url).query(&[("sendEmail", "false")]).multipart(Form::new().part("_credential", file)))
+    }
+
+    async fn send(&self, request: RequestBuilder, done: &str, settled: (StatusCode, &str)) -> Judgement {
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(e) => return self.verdicts.judge(cause_of(&e), None),
+        };
+        let status = answer.status();
+        let wait = answer.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
+        // What it says is read, so that an answer that breaks off is one that was lost; its words are not.
+        let mut answer = answer;
+        loop {
+            match answer.chunk().await {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(e) => return self.verdicts.judge(cause_of(&e), None),
+            }
+        }
+        match status {
+            status if status.is_success() => self.verdicts.judge(done, None),
+            status if status == settled.0 => self.verdicts.judge(settled.1, None),
+            status => self.verdicts.judge(&format!("http:{}", status.as_u16()), wait.map(Duration::from_secs)),
+        }
+    }
+}
+
+#[async_trait]
+impl Deliver for Wallet {
+    async fn deliver(&self, load: &Load) -> Judgement {
+        let judge = |cause| self.verdicts.judge(cause, None);
+        let Some(sealed) = Sealed::of(load).await else { return judge("load") };
+        let address = self.address(&sealed.credential);
+        if !load.withdrawal {
+            let Some(address) = address else { return judge("wallet:no-address") };
+            let Some(request) = self.deposit(sealed, &address) else { return judge("request") };
+            return self.send(request, "wallet:deposited", (StatusCode::CONFLICT, "wallet:duplicate")).await;
+        }
+        let (Some(Address::User(user)), Some(token)) = (address, &self.token) else { return judge("wallet:not-ours") };
+        let Some(url) = self.url(&[&user, "credentials", &sealed.uuid]) else { return judge("request") };
+        let request = self.http.delete(url).bearer_auth(token.expose_secret());
+        self.send(request, "wallet:removed", (StatusCode::NOT_FOUND, "wallet:removed")).await
+    }
+}
+
+fn all(value: &Value) -> &[Value] {
+    match value {
+        Value::Null => &[],
+        Value::Array(values) => values,
+        one => std::slice::from_ref(one),
+    }
+}
+
+/// Only a failed connection is known not to have brought the request over.
+fn cause_of(error: &reqwest::Error) -> &'static str {
+    match error {
+        e if e.is_connect() => "connect",
+        e if e.is_builder() => "request",
+        e if e.is_timeout() => "timeout",
+        _ => "lost",
+    }
+}
