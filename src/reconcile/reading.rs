@@ -160,7 +160,7 @@ impl<'a> Reading<'a> {
     async fn look(&mut self, learner: &Learner, answer: &adapter::Holding) -> Result<Look, DeliveryError> {
         let mut expected = Vec::with_capacity(learner.holdings.len());
         for holding in &learner.holdings {
-            expected.extend(expect(self.gateway, holding).await?);
+            expected.extend(expect(self.gateway, self.connection, holding).await?);
         }
         let terms = Terms {
             now: self.gateway.now(),
@@ -323,10 +323,18 @@ fn rule(findings: &mut Vec<Finding>, expected: &[Expected], connection: &Connect
     (before - findings.len()) as i64
 }
 
-async fn expect(gateway: &Gateway, holding: &Holding) -> Result<Option<Expected>, DeliveryError> {
+async fn expect(
+    gateway: &Gateway,
+    connection: &Connection,
+    holding: &Holding,
+) -> Result<Option<Expected>, DeliveryError> {
     let item = |content: &Option<(Digest, Sealed)>| -> Result<Option<Item>, DeliveryError> {
         let Some((_, sealed)) = content else { return Ok(None) };
-        Ok(Item::of(open_item(gateway, sealed)?))
+        let mut records = open_item(gateway, sealed)?;
+        if !connection.composes() {
+            records.truncate(1);
+        }
+        Ok(Item::of(records))
     };
     // What a destination barred it does not hold any more, whatever it accepted before.
     let there = holding.state != DebtState::Barred;
