@@ -5,9 +5,7 @@ use super::lease::{Lease, Moment};
 use super::settle::{Health, after, micros, settling, usable};
 use super::{DeliveryError, issue};
 use crate::gateway::{Connection, Gateway};
-use crate::ledger::{
-    Arrival, Attempt, Claim, ClaimedDebt, LedgerError, Micros, Outcome, Settled, Settlement, Wanted,
-};
+use crate::ledger::{Arrival, Attempt, Claim, ClaimedDebt, LedgerError, Micros, Outcome, Settled, Settlement, Wanted};
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use silta_adapter::adapter::{Document, Load};
@@ -214,11 +212,7 @@ enum Prepared {
     Judged(Judgement),
 }
 
-async fn prepare(
-    gateway: &Gateway,
-    connection: &Connection,
-    debt: &ClaimedDebt,
-) -> Result<Prepared, DeliveryError> {
+async fn prepare(gateway: &Gateway, connection: &Connection, debt: &ClaimedDebt) -> Result<Prepared, DeliveryError> {
     let withdrawal = debt.wanted == Wanted::Absent;
     if connection.sealer.is_some() && withdrawal {
         return Ok(Prepared::Withdraw);

@@ -8,7 +8,7 @@ use super::openapi::described;
 use super::reach;
 use crate::access::{self, Right};
 use crate::gateway::Gateway;
-use crate::ledger::{Issued, Share, Micros, RecordId};
+use crate::ledger::{Issued, Micros, RecordId, Share};
 use crate::share::link;
 use axum::Json;
 use axum::extract::State;

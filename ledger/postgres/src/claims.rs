@@ -3,9 +3,7 @@
 use super::plans::{drop_unused, lock_debts};
 use super::{PostgresLedger, commit, failed, loads};
 use silta_ledger::rows::ClaimedRow;
-use silta_ledger::{
-    Attempt, Claim, ClaimedDebt, LaneId, LeaseToken, LedgerError, LoadStatus, Micros, Result, Settled,
-};
+use silta_ledger::{Attempt, Claim, ClaimedDebt, LaneId, LeaseToken, LedgerError, LoadStatus, Micros, Result, Settled};
 use sqlx::PgConnection;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};

@@ -3,7 +3,7 @@
 use super::{PostgresLedger, commit, connection_id, failed};
 use async_trait::async_trait;
 use silta_ledger::rows::IssuedRow;
-use silta_ledger::{Credentials, Issued, Issuing, Share, Micros, NewShare, RecordId, Result};
+use silta_ledger::{Credentials, Issued, Issuing, Micros, NewShare, RecordId, Result, Share};
 
 #[async_trait]
 impl Credentials for PostgresLedger {

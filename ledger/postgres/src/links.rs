@@ -1,8 +1,8 @@
 //! Which learners are one person.
 
-use silta_ledger::rows::row;
 use super::{PostgresLedger, commit, failed};
 use async_trait::async_trait;
+use silta_ledger::rows::row;
 use silta_ledger::{Identification, LearnerId, Link, Links, Micros, PersonId, Result};
 
 #[async_trait]

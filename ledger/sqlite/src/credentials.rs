@@ -59,11 +59,8 @@ impl Credentials for SqliteLedger {
 
     async fn keep_document(&self, credential: i64, document: &[u8]) -> Result<bool> {
         let mut tx = self.write().await?;
-        let query = sqlx::query!(
-            "UPDATE credential SET document = ? WHERE id = ? AND document IS NULL",
-            document,
-            credential
-        );
+        let query =
+            sqlx::query!("UPDATE credential SET document = ? WHERE id = ? AND document IS NULL", document, credential);
         let kept = query.execute(&mut *tx).await.map_err(failed)?;
         commit(tx).await?;
         Ok(kept.rows_affected() > 0)

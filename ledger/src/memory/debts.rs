@@ -122,7 +122,9 @@ impl Rows {
         }
         let lane = row.lane;
         row.call_off(at);
-        self.look_at_lane(lane, at);
+        if let Some(lane) = lane {
+            self.look_at_lane(lane, at);
+        }
         true
     }
 
