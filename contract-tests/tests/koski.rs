@@ -12,8 +12,8 @@ use silta_adapter::delivery::{Judgement, Verdict};
 use silta_adapter::mapping::Mappings;
 use silta_adapter::problem::Fixer;
 use silta_adapter::record::{Body, Identifier, Learner, Record, RecordKind};
+use silta_koski::Koski;
 use silta_koski::sandbox::{Faults, PATH, Sandbox, SandboxOptions};
-use silta_koski::{Changes, Koski};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -375,22 +375,33 @@ async fn each_error_says_what_it_means_and_who_can_mend_it() {
 #[tokio::test]
 async fn what_was_changed_is_read_since_a_little_before_the_last_time() {
     let world = World::new().await;
-    let settings = |overlap: u64| {
-        serde_json::from_value(json!({ "url": world.url, "user": "silta", "password": "secret", "caller_id": "x",
-            "overlap_secs": overlap }))
-        .unwrap()
+    let open = |overlap: u64| {
+        let settings = json!({ "url": world.url, "user": "silta", "password": "secret", "caller_id": "x",
+            "overlap_secs": overlap });
+        Koski.connect(&settings).unwrap().pull.unwrap()
     };
-    let changes = Changes::open(&settings(0)).unwrap();
-    assert!(changes.page(None).await.unwrap().document.is_none());
+    let changes = open(0);
+    assert_eq!(changes.feeds(), ["changes"]);
+    let page = async |cursor: Option<&str>| changes.pull("changes", cursor).await;
+    assert!(page(None).await.unwrap().document.is_none());
     world.send(&one(&[learner("L1", 900), badge("A1", "1001", "2026-05-12")]), false).await;
-    let first = changes.page(None).await.unwrap();
+    assert!(page(None).await.unwrap().document.is_none(), "what was sent from here is known here");
+    let mut of_another = one(&[learner("L1", 900), badge("A2", "1002", "2026-05-12")]);
+    of_another["opiskeluoikeudet"][0]["lähdejärjestelmänId"]["id"] = "another-7".into();
+    world.send(&of_another, false).await;
+    let first = page(None).await.unwrap();
+    assert!(!first.more);
     let records = decode(&first.document.unwrap());
-    assert_eq!(records.iter().map(|r| r.head.key.id.as_str()).collect::<Vec<_>>(), ["L1", "A1"]);
-    assert!(changes.page(Some(&first.cursor)).await.unwrap().document.is_none(), "nothing since");
-    let again = Changes::open(&settings(600)).unwrap().page(Some(&first.cursor)).await.unwrap();
+    assert_eq!(
+        records.iter().map(|r| r.head.key.kind).collect::<Vec<_>>(),
+        [RecordKind::Learner, RecordKind::Attainment]
+    );
+    assert!(page(Some(&first.cursor)).await.unwrap().document.is_none(), "nothing since");
+    let again = open(600).pull("changes", Some(&first.cursor)).await.unwrap();
     assert_eq!(decode(&again.document.unwrap()), records, "a stretch is read again");
+    assert!(page(Some("yesterday")).await.is_err());
     world.koski.faults().unavailable = true;
-    let judgement = changes.page(Some(&first.cursor)).await.unwrap_err().0;
+    let judgement = page(Some(&first.cursor)).await.unwrap_err().0;
     assert_eq!(judgement.verdict, Verdict::Transient);
 }
 

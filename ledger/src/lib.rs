@@ -190,7 +190,7 @@ pub trait Debts: Send + Sync {
 
     /// Raises debts again: a new generation of each, due at once. Used by retry and repair. A debt without content to
     /// send (not planned yet, or refused by its plan) is marked dirty instead, to be planned again; one that is being
-    /// sent is left alone. Returns how many were raised or marked.
+    /// sent, or barred, is left alone. Returns how many were raised or marked.
     async fn raise(&self, at: Micros, why: &str, which: &Raise) -> Result<u64>;
 
     /// Says what reading a store back proved about debts. A proof counts if it is of the debt's generation and of what

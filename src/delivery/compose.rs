@@ -25,7 +25,7 @@ pub enum Item<'a> {
 impl<'a> Item<'a> {
     /// A record as an item of its own, where the connection carries it.
     pub fn single(connection: &Connection, record: Option<&'a Record>) -> Self {
-        match record.filter(|record| carries(record, connection)) {
+        match record.filter(|record| carries(record, &connection.config, connection.adapter.descriptor())) {
             Some(record) => Self::Of(Cow::Borrowed(std::slice::from_ref(record))),
             None => Self::None,
         }
@@ -37,7 +37,7 @@ impl<'a> Item<'a> {
 pub struct Composition {
     records: Vec<Record>,
     plans: HashMap<RecordKey, Vec<usize>>,
-    refused: HashMap<RecordKey, Vec<Problem>>,
+    problems: HashMap<RecordKey, Vec<Problem>>,
     reverted: Vec<RecordKey>,
 }
 
@@ -47,13 +47,12 @@ impl Composition {
     /// # Errors
     /// If the ledger fails or a content cannot be opened.
     pub async fn of(gateway: &Gateway, connection: &Connection, learner: LearnerId) -> Result<Self, DeliveryError> {
-        let mut records = Vec::new();
-        let mut reverted = Vec::new();
-        for stored in gateway.ledger.records_of(&connection.config.tenant, learner).await? {
-            let Some(record) = gateway.vault.record(&stored)?.filter(|record| carries(record, connection)) else {
-                continue;
-            };
-            if connection.config.hold_reverted && is_reverted(gateway, stored.id).await? {
+        let (config, adapter) = (&connection.config, connection.adapter.descriptor());
+        let (mut records, mut reverted) = (Vec::new(), Vec::new());
+        for stored in gateway.ledger.records_of(&config.tenant, learner).await? {
+            let record = gateway.vault.record(&stored)?;
+            let Some(record) = record.filter(|record| carries(record, config, adapter)) else { continue };
+            if config.hold_reverted && is_reverted(gateway, stored.id).await? {
                 reverted.push(record.head.key.clone());
             }
             records.push(record);
@@ -62,26 +61,35 @@ impl Composition {
     }
 
     fn compose(encoder: &dyn Encode, records: Vec<Record>) -> Self {
-        let (plans, problems) = encoder.items(&records);
+        let (plans, told) = encoder.items(&records);
         let plans = plans.into_iter().map(|plan| (plan.root, plan.members)).collect();
-        let mut refused: HashMap<RecordKey, Vec<Problem>> = HashMap::new();
-        for problem in problems.into_iter().filter(|problem| problem.severity == Severity::Error) {
-            if let Some(key) = problem.key.clone() {
-                refused.entry(key).or_default().push(problem);
+        let mut problems: HashMap<RecordKey, Vec<Problem>> = HashMap::new();
+        for problem in told {
+            // One about none of them is about the learner, whose record is the first.
+            if let Some(key) = problem.key.as_ref().or_else(|| Some(&records.first()?.head.key)) {
+                problems.entry(key.clone()).or_default().push(problem);
             }
         }
-        Self { records, plans, refused, reverted: Vec::new() }
+        Self { records, plans, problems, reverted: Vec::new() }
     }
 
     /// What a record is among them.
     pub fn item(&self, key: &RecordKey) -> Item<'_> {
-        match (self.plans.get(key), self.refused.get(key)) {
-            (Some(members), _) => {
+        let problems = self.problems(key);
+        match self.plans.get(key) {
+            Some(members) => {
                 Item::Of(members.iter().filter_map(|at| self.records.get(*at)).cloned().collect::<Vec<_>>().into())
             }
-            (None, Some(problems)) => Item::Refused(problems.clone()),
-            (None, None) => Item::None,
+            None if problems.iter().any(|problem| problem.severity == Severity::Error) => {
+                Item::Refused(problems.to_vec())
+            }
+            None => Item::None,
         }
+    }
+
+    /// What composing found wrong with a record.
+    pub fn problems(&self, key: &RecordKey) -> &[Problem] {
+        self.problems.get(key).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// True if a record of an item says again what an older version of it said. Known only where such are held.

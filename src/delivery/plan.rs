@@ -149,7 +149,11 @@ pub fn decide_composed(
     {
         before.outcome = Outcome::Reverted;
     }
-    let (decision, problems) = decide(gateway, connection, record, item, before);
+    let refused = matches!(item, Item::Refused(_));
+    let (decision, mut problems) = decide(gateway, connection, record, item, before);
+    if let Some(record) = record.filter(|_| !refused) {
+        problems.extend_from_slice(composition.problems(&record.head.key));
+    }
     let stands = match (&decision, before.planned) {
         (Decision::Owe { wanted: Wanted::Present, digest, .. }, Some((Wanted::Present, planned))) => *digest == planned,
         (Decision::Owe { wanted: Wanted::Absent, .. }, Some((Wanted::Absent, _))) => before.state != DebtState::Settled,

@@ -39,8 +39,8 @@ pub fn route(record: &Record, connection: &Connection, adapter: &Descriptor) -> 
 }
 
 /// True if a connection carries a record: it stands, and its rules send it.
-pub fn carries(record: &Record, connection: &crate::gateway::Connection) -> bool {
-    !record.head.state.is_tombstone() && route(record, &connection.config, connection.adapter.descriptor()).send
+pub fn carries(record: &Record, connection: &Connection, adapter: &Descriptor) -> bool {
+    !record.head.state.is_tombstone() && route(record, connection, adapter).send
 }
 
 /// True if a record matches every predicate that a rule gives.

@@ -133,6 +133,51 @@ fn each_difference_has_its_kind() {
 }
 
 #[test]
+fn an_item_is_compared_with_all_it_is_composed_of() {
+    let (a, part) = (course("new", "A", "5", &["P"]), course("new", "P", "2", &[]));
+    let (taina, testi) = (learner(Some("Malli")), learner(None));
+    let ours = Expected {
+        sent: Some(Item { root: a.clone(), others: vec![taina.clone(), part.clone()] }),
+        ..expected(1, &a, None)
+    };
+    // The part and the learner are no items, and nothing is missed of them.
+    let items = [ours, expected(2, &part, None), expected(3, &taina, None)];
+    let mappings = mappings();
+    let terms = Terms {
+        now: NOW,
+        settle: SETTLE,
+        complete: true,
+        institutions: &mappings.institutions,
+        withheld: &[(RecordKind::Learner, "/body/family_name")],
+    };
+    let compared = |others: Vec<&Record>| compare(&items, &[Found { root: &a, others }], terms);
+    let there = compared(vec![&part, &testi]);
+    assert_eq!(
+        (there.findings.len(), there.agreed.as_slice()),
+        (0, [0, 1, 2].as_slice()),
+        "in any order, names withheld"
+    );
+    let kinds = |comparison: Comparison| {
+        let paths = |f: &Finding| f.evidence.fields.iter().map(|d| d.path.clone()).collect::<Vec<_>>();
+        comparison.findings.iter().map(|f| (f.expected, f.kind, paths(f))).collect::<Vec<_>>()
+    };
+    let changed = course("new", "P", "3", &[]);
+    let path = "/with/attainment:new:P/body/credits/ects".to_owned();
+    assert_eq!(kinds(compared(vec![&changed, &testi])), [(Some(0), FindingKind::Differs, vec![path])]);
+    let path = "/with/attainment:new:P".to_owned();
+    assert_eq!(kinds(compared(vec![&testi])), [(Some(0), FindingKind::Differs, vec![path])]);
+    let strange = course("new", "X", "3", &[]);
+    let path = "/with/attainment:new:X".to_owned();
+    assert_eq!(kinds(compared(vec![&part, &testi, &strange])), [(Some(0), FindingKind::Differs, vec![path])]);
+    let alone = [Found { root: &a, others: vec![&part, &testi] }, Found::alone(&part)];
+    assert_eq!(
+        kinds(compare(&items, &alone, terms)),
+        [(Some(1), FindingKind::Unexpected, none())],
+        "a part that stands alone"
+    );
+}
+
+#[test]
 fn an_ambiguous_new_key_is_not_guessed() {
     let a = course("new", "A", "5", &[]);
     let twin = Record { head: course("new", "new-new-A", "5", &[]).head, ..course("new", "new-A", "5", &[]) };

@@ -95,6 +95,10 @@ impl<'a> Reading<'a> {
                 self.doubt("the store answers about somebody else");
                 continue;
             }
+            if self.connection.composes() && answer.items.is_empty() && !answer.records.is_empty() {
+                self.doubt("the answer does not say which records make an item");
+                continue;
+            }
             let look = self.look(learner, &answer).await?;
             match look.findings.iter().all(|f| f.kind == FindingKind::Settling) {
                 true => self.clean.push(look),
@@ -172,7 +176,7 @@ impl<'a> Reading<'a> {
     async fn look(&mut self, learner: &Learner, answer: &adapter::Holding) -> Result<Look, DeliveryError> {
         let mut expected = Vec::with_capacity(learner.holdings.len());
         for holding in &learner.holdings {
-            expected.extend(expect(self.gateway, holding).await?);
+            expected.extend(expect(self.gateway, self.connection, holding).await?);
         }
         let terms = Terms {
             now: self.gateway.now(),
@@ -186,10 +190,36 @@ impl<'a> Reading<'a> {
             false => single(&answer.records),
         };
         let mut comparison = compare(&expected, &found, terms);
+        self.leave_known(learner.id, &mut comparison.findings).await?;
         self.summary.legitimate += rule(&mut comparison.findings, &expected, self.connection);
         self.sizes.held += found.len() as i64;
         self.count(&expected, &comparison, answer);
         Ok(self.concluded(learner.id, &expected, &comparison, answer.complete))
+    }
+
+    /// Leaves out what is ours under another learner's record: two registers of a tenant may know the same person, and a
+    /// store that is asked about her answers with what both have there.
+    async fn leave_known(&self, learner: LearnerId, findings: &mut Vec<Finding>) -> Result<(), DeliveryError> {
+        let Gateway { ledger, vault, mappings, .. } = self.gateway;
+        let (tenant, name) = (&self.connection.config.tenant, &self.connection.config.name);
+        let mut known = HashSet::new();
+        for key in findings.iter().filter(|one| one.expected.is_none()).map(|one| &one.key) {
+            for other in ledger.look_up(tenant, vault.lookup(tenant, &key.id)).await? {
+                let current = |institution| mappings.institutions.current(institution);
+                if other.learner == learner
+                    || other.kind != key.kind
+                    || current(&other.institution) != current(&key.institution)
+                {
+                    continue;
+                }
+                let debts = ledger.debts_of(other.id).await?;
+                if debts.iter().any(|debt| debt.connection == *name && debt.sent_digest.is_some()) {
+                    known.insert(key.clone());
+                }
+            }
+        }
+        findings.retain(|one| one.expected.is_some() || !known.contains(&one.key));
+        Ok(())
     }
 
     fn count(&mut self, expected: &[Expected], comparison: &Comparison, answer: &adapter::Holding) {
@@ -208,7 +238,8 @@ impl<'a> Reading<'a> {
             let digest = holding.sent_content.as_ref().map(|(digest, _)| *digest);
             Observation { debt: holding.debt, generation: holding.generation, digest, holds }
         };
-        let proved = |at: &&usize| complete || expected[**at].sent.is_some();
+        let barred = |at: usize| expected[at].holding.state == DebtState::Barred;
+        let proved = |at: &&usize| !barred(**at) && (complete || expected[**at].sent.is_some());
         let mut seen: Vec<Observation> =
             comparison.agreed.iter().filter(proved).map(|at| observation(*at, true)).collect();
         // A whole that lacks a part is itself as it should be.
@@ -260,12 +291,23 @@ fn rule(findings: &mut Vec<Finding>, expected: &[Expected], connection: &Connect
     (before - findings.len()) as i64
 }
 
-async fn expect(gateway: &Gateway, holding: &Holding) -> Result<Option<Expected>, DeliveryError> {
+async fn expect(
+    gateway: &Gateway,
+    connection: &Connection,
+    holding: &Holding,
+) -> Result<Option<Expected>, DeliveryError> {
     let item = |content: &Option<(Digest, Sealed)>| -> Result<Option<Item>, DeliveryError> {
         let Some((_, sealed)) = content else { return Ok(None) };
-        Ok(Item::of(open_item(gateway, sealed)?))
+        let mut records = open_item(gateway, sealed)?;
+        if !connection.composes() {
+            records.truncate(1);
+        }
+        Ok(Item::of(records))
     };
-    let (sent, confirmed) = (item(&holding.sent_content)?, item(&holding.confirmed_content)?);
+    // What a destination barred it does not hold any more, whatever it accepted before.
+    let there = holding.state != DebtState::Barred;
+    let sent = item(&holding.sent_content)?.filter(|_| there);
+    let confirmed = item(&holding.confirmed_content)?;
     let wanted = item(&holding.wanted_content)?;
     let known = sent.as_ref().or(confirmed.as_ref()).or(wanted.as_ref());
     let mut key = known.map(|item| item.root.head.key.clone());

@@ -1,6 +1,6 @@
 //! The loops that keep pulling.
 
-use super::pull;
+use super::{SyncError, pull};
 use crate::gateway::{Connection, Gateway};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,15 +23,11 @@ async fn every(gateway: Arc<Gateway>, connection: Arc<Connection>, stop: Cancell
     while !stop.is_cancelled() {
         // One process pulls; the others look again when it is done, or has died.
         let duty = format!("pull:{name}");
-        let again_at = match stop.run_until_cancelled(gateway.on_duty(&duty, pull(&gateway, &connection))).await {
-            None => return,
-            Some(Ok(Some(Ok(pulled)))) => pulled.again_at,
-            Some(Ok(Some(Err(error)))) => {
-                tracing::error!(connection = %name, %error, "pulling failed");
-                None
-            }
-            Some(Ok(None)) => None,
-            Some(Err(error)) => {
+        let on_duty = gateway.on_duty(&duty, pull(&gateway, &connection));
+        let Some(done) = stop.run_until_cancelled(on_duty).await else { return };
+        let again_at = match done.map_err(SyncError::from).and_then(Option::transpose) {
+            Ok(pulled) => pulled.and_then(|pulled| pulled.again_at),
+            Err(error) => {
                 tracing::error!(connection = %name, %error, "pulling failed");
                 None
             }

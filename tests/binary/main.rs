@@ -5,6 +5,7 @@
 mod cli;
 mod demo;
 mod files;
+mod koski;
 mod listener;
 mod mapping;
 mod nodes;

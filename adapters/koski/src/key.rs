@@ -1,6 +1,7 @@
 //! The key a study right has at Koski (`lähdejärjestelmänId.id`), which is opaque there. It is made of the record's own
 //! keys, so that it is chosen once and for ever, and says whose it is when it is read back.
 
+use serde_json::Value;
 use silta_adapter::SmolStr;
 use silta_adapter::record::{RecordKey, RecordKind};
 
@@ -56,6 +57,12 @@ impl SourceId {
             ..beside.clone()
         }
     }
+}
+
+/// True if a study right has a key that a gateway like this one made.
+pub(crate) fn is_ours(right: &Value) -> bool {
+    let id = right.pointer("/lähdejärjestelmänId/id").and_then(Value::as_str);
+    id.and_then(SourceId::parse).is_some()
 }
 
 fn is_plain(byte: u8) -> bool {

@@ -25,7 +25,7 @@ mod shape;
 mod tree;
 mod write;
 
-pub use client::{ChangedPage, Changes, Settings};
+pub use client::Settings;
 
 use silta_adapter::adapter::{
     Adapter, BadSettings, Connected, Decode, DecodeContext, Descriptor, DocumentWriter, Effect, Encode, EncodeContext,

@@ -25,6 +25,7 @@ pub mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod delivery;
+pub mod faults;
 pub mod fidelity;
 pub mod identity;
 pub mod json;

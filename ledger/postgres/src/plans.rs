@@ -298,7 +298,8 @@ pub(super) async fn raise(ledger: &PostgresLedger, at: Micros, why: &str, which:
         Raise::State { state, .. } => Some(state.name()),
     };
     let found = sqlx::query_scalar!(
-        "SELECT id FROM debt WHERE id = ANY($1) AND state <> 'sending' AND ($2::text IS NULL OR state = $2)",
+        "SELECT id FROM debt
+         WHERE id = ANY($1) AND state NOT IN ('sending', 'barred') AND ($2::text IS NULL OR state = $2)",
         &asked,
         only
     )

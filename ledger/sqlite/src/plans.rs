@@ -189,12 +189,12 @@ pub(super) async fn raise(ledger: &SqliteLedger, at: Micros, why: &str, which: &
     let mut tx = ledger.write().await?;
     let found: Vec<i64> = match which {
         Raise::Debts(debts) => sqlx::query_scalar(
-            "SELECT id FROM debt WHERE id IN (SELECT value FROM json_each(?)) AND state <> 'sending'",
+            "SELECT id FROM debt WHERE id IN (SELECT value FROM json_each(?)) AND state NOT IN ('sending', 'barred')",
         )
         .bind(numbers(debts.iter().copied())),
         Raise::State { connection, state } => sqlx::query_scalar(
             "SELECT id FROM debt WHERE connection = (SELECT id FROM connection WHERE name = ?) AND state = ?
-                AND state <> 'sending'",
+                AND state NOT IN ('sending', 'barred')",
         )
         .bind(&**connection)
         .bind(state.name()),

@@ -259,6 +259,17 @@ pub async fn raised_debts_are_new_generations(ledger: &dyn Ledger) {
     assert_eq!((now.state, now.generation), (DebtState::Unplanned, 0), "there is nothing to send before a plan");
 }
 
+pub async fn what_is_barred_is_never_raised(ledger: &dyn Ledger) {
+    settled(ledger, 1, &[attainment(1, 1)], DebtState::Barred).await;
+    let barred = debt(ledger, 1).await;
+    assert_eq!(raise(ledger, 2, &[barred.id]).await, 0);
+    let which = Raise::State { connection: STORE.into(), state: DebtState::Barred };
+    assert_eq!(ledger.raise(2, "asked for", &which).await.expect("raised"), 0);
+    nothing_due(ledger, 3).await;
+    let after = debt(ledger, 1).await;
+    assert_eq!((after.state, after.generation), (DebtState::Barred, barred.generation));
+}
+
 pub async fn raising_a_refused_plan_asks_for_a_new_plan(ledger: &dyn Ledger) {
     settled(ledger, 1, &[attainment(1, 1)], DebtState::Confirmed).await;
     keep(ledger, 2, &[attainment(1, 2)]).await;

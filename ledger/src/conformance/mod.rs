@@ -75,6 +75,7 @@ macro_rules! ledger_suite {
             dirty_items_come_oldest_mark_first
             raised_debts_are_new_generations
             raising_a_refused_plan_asks_for_a_new_plan
+            what_is_barred_is_never_raised
             observation_proves_only_what_was_sent
             observation_settles_the_uncertain
             observation_of_absence

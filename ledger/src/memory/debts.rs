@@ -101,7 +101,8 @@ impl Rows {
         let mut raised = 0;
         let mut lanes = BTreeSet::new();
         for id in ids {
-            let Some(row) = self.debts.get_mut(&id).filter(|row| row.state != DebtState::Sending) else { continue };
+            let fixed = |row: &DebtRow| matches!(row.state, DebtState::Sending | DebtState::Barred);
+            let Some(row) = self.debts.get_mut(&id).filter(|row| !fixed(row)) else { continue };
             raised += 1;
             if row.goal.is_some() {
                 row.raise(at, why);

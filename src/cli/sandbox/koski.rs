@@ -4,6 +4,7 @@ use super::locked;
 use crate::cli::{Exit, Outcome, Stop};
 use crate::env::{Clock as _, SystemClock};
 use clap::Parser;
+use silta_adapter::faults::Faults as _;
 use silta_koski::sandbox::{Faults, PATH, Sandbox, SandboxOptions};
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 
 use crate::cli::{Exit, Outcome, Stop};
 use clap::Parser;
+use silta_adapter::faults::Faults as _;
 use silta_sisu::sandbox::{Sandbox, SandboxOptions};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 use super::locked;
 use crate::cli::{Exit, Outcome, Stop};
 use clap::Parser;
+use silta_adapter::faults::Faults as _;
 use silta_virta::sandbox::{PATH, SandboxOptions};
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What Koski holds of what this gateway sent.
 
 use super::http::Http;
-use crate::key::SourceId;
+use crate::key::is_ours;
 use crate::read;
 use async_trait::async_trait;
 use reqwest::Method;
@@ -136,10 +136,6 @@ fn is_unknown(judgement: &Judgement) -> bool {
 fn ours(answer: &[u8]) -> Option<Vec<u8>> {
     let mut answer: Value = serde_json::from_slice(answer).ok()?;
     answer.get("henkilö")?.as_object()?;
-    let is_ours = |right: &Value| {
-        let id = right.pointer("/lähdejärjestelmänId/id").and_then(Value::as_str);
-        id.and_then(SourceId::parse).is_some()
-    };
     let rights = answer.get_mut("opiskeluoikeudet")?.as_array_mut()?;
     rights.retain(is_ours);
     // Without any there is nothing of ours, and the person alone is none of our records.

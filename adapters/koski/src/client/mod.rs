@@ -5,9 +5,8 @@ mod deliver;
 mod http;
 mod inventory;
 
-pub use changes::{ChangedPage, Changes};
-
 use http::Http;
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
@@ -83,10 +82,12 @@ fn secret<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SecretString>, D::Er
 /// Opens a connection.
 pub(crate) fn connect(settings: &serde_json::Value) -> Result<Connected, BadSettings> {
     let settings = Settings::deserialize(settings).map_err(|e| BadSettings(e.to_string()))?;
+    let overlap = i64::try_from(settings.overlap_secs).map_err(|_| BadSettings("overlap_secs is too long".into()))?;
     let http = Arc::new(Http::new(&settings)?);
     Ok(Connected {
         deliver: Some(Arc::new(deliver::Sender(http.clone()))),
-        inventory: Some(Arc::new(inventory::Reader(http))),
+        inventory: Some(Arc::new(inventory::Reader(http.clone()))),
+        pull: Some(Arc::new(changes::Changes { http, overlap: SignedDuration::from_secs(overlap) })),
         ..Connected::default()
     })
 }

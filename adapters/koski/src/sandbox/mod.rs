@@ -14,7 +14,7 @@ mod rules;
 mod serve;
 mod store;
 
-pub use faults::{BadFaults, Faults};
+pub use faults::Faults;
 use jiff::Timestamp;
 use std::future::Future;
 use std::io;

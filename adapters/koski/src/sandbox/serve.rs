@@ -12,6 +12,7 @@ use axum::{Json, Router};
 use futures_util::stream;
 use jiff::fmt::rfc2822;
 use serde_json::{Value, json};
+use silta_adapter::faults::Faults as _;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;

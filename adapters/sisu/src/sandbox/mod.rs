@@ -17,7 +17,7 @@ mod rules;
 mod serve;
 mod store;
 
-pub use faults::{BadFaults, FailingIds, Faults};
+pub use faults::{FailingIds, Faults};
 
 use std::future::Future;
 use std::io;

@@ -1,7 +1,7 @@
 //! The interfaces of a sandbox.
 
 use super::Sandbox;
-use super::faults::{BadFaults, FailingIds, Faults};
+use super::faults::{FailingIds, Faults};
 use super::rules::{allowed, distinct};
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
@@ -14,6 +14,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use futures_util::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use silta_adapter::faults::{BadFaults, Faults as _};
 use std::io;
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use super::damage::Damage;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use silta_adapter::faults::BadFaults;
 use std::mem::take;
 
 /// Faults to inject. Shares are of requests, 0 to 1. Standing faults last until they are changed; the counts at the
@@ -50,11 +50,6 @@ impl Default for Faults {
     }
 }
 
-/// Faults are not what they should be.
-#[derive(Debug, thiserror::Error)]
-#[error("faults: {0}")]
-pub struct BadFaults(pub String);
-
 /// What is to be done with one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -64,37 +59,17 @@ pub(super) enum Fate {
     LoseAnswer,
 }
 
+impl silta_adapter::faults::Faults for Faults {
+    fn check(&self) -> Result<(), BadFaults> {
+        let shares = [self.unavailable, self.hang, self.lose_answer];
+        match shares.iter().all(|share| (0.0..=1.0).contains(share)) {
+            true => Ok(()),
+            false => Err(BadFaults("a share is between 0 and 1".into())),
+        }
+    }
+}
+
 impl Faults {
-    /// Reads `name=value`, as given on a command line, over these faults.
-    ///
-    /// # Errors
-    /// If there is no fault of that name, or the value is not one of its kind.
-    pub fn set(&mut self, setting: &str) -> Result<(), BadFaults> {
-        let bad = || BadFaults(format!("{setting:?} is not of the form name=value"));
-        let (name, value) = setting.split_once('=').ok_or_else(bad)?;
-        let value: Value = serde_json::from_str(value).map_err(|_| bad())?;
-        self.change(&Value::Object([(name.to_owned(), value)].into_iter().collect()))
-    }
-
-    /// Replaces the faults that a JSON object names.
-    ///
-    /// # Errors
-    /// If it names one that there is not, or gives a value of another kind.
-    pub fn change(&mut self, changes: &Value) -> Result<(), BadFaults> {
-        let bad = |e: serde_json::Error| BadFaults(e.to_string());
-        let mut whole = serde_json::to_value(&*self).map_err(bad)?;
-        match (&mut whole, changes) {
-            (Value::Object(whole), Value::Object(changes)) => whole.extend(changes.clone()),
-            _ => return Err(BadFaults("an object is needed".into())),
-        }
-        let changed: Self = serde_json::from_value(whole).map_err(bad)?;
-        if [changed.unavailable, changed.hang, changed.lose_answer].iter().any(|share| !(0.0..=1.0).contains(share)) {
-            return Err(BadFaults("a share is between 0 and 1".into()));
-        }
-        *self = changed;
-        Ok(())
-    }
-
     /// The damage that is due, which is then no longer.
     pub(super) fn take_damage(&mut self) -> Damage {
         Damage {
@@ -119,16 +94,15 @@ impl Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use silta_adapter::faults::Faults as _;
 
     #[test]
-    fn faults_are_set_by_name_and_what_cannot_be_changes_nothing() {
+    fn a_share_is_a_share() {
         let mut faults = Faults::default();
         faults.set("unavailable=0.5").expect("a fault");
-        faults.set("alter_rows=3").expect("a fault");
-        let expected = Faults { unavailable: 0.5, alter_rows: 3, ..Faults::default() };
-        for wrong in ["unavailable=2", "unavailable=-1", "colour=1", "alter_rows=x", "alter_rows", "empty_list=1"] {
+        for wrong in ["unavailable=2", "hang=-1"] {
             assert!(faults.set(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(faults, expected);
+        assert_eq!(faults, Faults { unavailable: 0.5, ..Faults::default() });
     }
 }

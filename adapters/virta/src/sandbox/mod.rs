@@ -24,7 +24,7 @@ mod store;
 mod tests;
 
 pub use defect::Defect;
-pub use faults::{BadFaults, Faults};
+pub use faults::Faults;
 pub use serve::PATH;
 pub use store::Loaded;
 

@@ -1,6 +1,6 @@
 //! The reading service and the control endpoint.
 
-use super::faults::{BadFaults, Fate, Faults};
+use super::faults::{Fate, Faults};
 use super::question::{self, Fault};
 use super::{Sandbox, answer, lock};
 use axum::body::{Body, Bytes};
@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::stream;
 use serde_json::{Value, json};
+use silta_adapter::faults::{BadFaults, Faults as _};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::testing::{attainment, learner, virta};
 use proptest::prelude::*;
+use silta_adapter::faults::Faults as _;
 use std::fs;
 use std::path::Path;
 
