@@ -233,8 +233,13 @@ fn checks(report: &Report, words: &Words) -> Vec<(&'static str, &'static str, &'
 
 /// Who awarded it, as the page names them.
 fn awarding_body(content: &Content) -> &str {
-    let named = |block| if let &Block::Overline(ref name) = block { Some(name.as_str()) } else { None };
-    content.blocks.iter().find_map(named).unwrap_or_default()
+    let mut blocks = content.blocks.iter();
+    blocks
+        .find_map(|block| match block {
+            Block::Overline(name) => Some(name.as_str()),
+            _ => None,
+        })
+        .unwrap_or_default()
 }
 
 /// The address at which LinkedIn adds a certificate to the profile of whoever opens it. It is told nothing before.
