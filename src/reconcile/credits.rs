@@ -305,7 +305,7 @@ mod tests {
     #[test]
     fn the_same_learning_in_two_stores_counts_once() {
         let (a, b) = (record("10122", "A", "5", json!({})), record("10122", "B", "3", json!({})));
-        let both = [store("ledger", &[a.clone(), b.clone()]), store("virta", &[a.clone()])];
+        let both = [store("ledger", &[a.clone(), b.clone()]), store("virta", std::slice::from_ref(&a))];
         assert_eq!(total(&both), "8");
         let credits = sum(&both);
         let held: Vec<_> = credits.stores.iter().map(|h| (h.store.as_str(), h.total.to_string())).collect();
@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn what_only_looks_alike_counts_each_time() {
         let (one, two) = (record("10122", "A", "5", titled("X")), record("10122", "B", "5", titled("Y")));
-        assert_eq!(total(&[store("a", &[one.clone()]), store("b", &[two])]), "10");
+        assert_eq!(total(&[store("a", std::slice::from_ref(&one)), store("b", &[two])]), "10");
         let elsewhere = record("10089", "A", "5", titled("Z"));
         assert_eq!(total(&[store("a", &[one, elsewhere])]), "10", "one id at two institutions");
         // Two in one store are two, whatever the other holds under keys of its own.

@@ -2,7 +2,8 @@
 //!
 //! Observe (what does the store hold about these learners, and is the answer everything?) → compare (pure: what was
 //! accepted there × what is there → observations and findings) → rule (what is no error, what waits) → believe or not →
-//! store → repair (bounded: debts again). A finding that survives a repair waits for a person. [`files`] compares two documents in the same way, without a ledger.
+//! store → repair (bounded: debts again). A finding that survives a repair waits for a person. [`files`] compares two documents in the same way, without a ledger;
+//! [`source`] what a register says with what the ledger holds of it. [`credits`] counts learning that several stores hold once.
 
 pub mod compare;
 pub mod credits;
