@@ -3,6 +3,7 @@
 use super::{PostgresLedger, again, claims, commit, connection_id, failed, keep, loads, plans};
 use async_trait::async_trait;
 use silta_ledger::rows::{AttemptRow, DebtRow, HoldingRow, RecordRow, row};
+use silta_ledger::stored::wanted_from_name;
 use silta_ledger::{
     Attempt, Claim, ConnectionState, Debt, DebtState, DebtTarget, Debts, DirtyItem, Figures, Holding, HoldingCursor,
     LaneId, LeaseToken, Load, LoadStatus, ManifestEntry, Micros, NewLoad, Observation, Outcome, Plan, Raise, RecordId,
