@@ -238,8 +238,8 @@ async fn a_feed_is_compared_with_the_ledger_from_its_beginning() {
     let stray = json!({"kind": "attainment", "institution": TENANT, "id": "stray", "learner": "hy-hlo-1",
         "body": {"title": [{"lang": "en", "value": "Stray"}], "completed_on": "2026-05-12"}});
     let ids = world.gateway.ledger.current_ids(TENANT, "sisu", &[RecordKind::Attainment], None, 9).await.expect("ids");
-    let taken =
-        TakeBack { tenant: TENANT.into(), at: world.gateway.now(), state: State::Deleted, ids: ids[..1].into() };
+    let (at, ids) = (world.gateway.now(), ids[..1].into());
+    let taken = TakeBack { tenant: TENANT.into(), at, state: State::Deleted, ids, targets: Vec::new() };
     assert_eq!(world.gateway.ledger.take_back(&taken).await.expect("taken back"), 1);
     let mut spool = tempfile::NamedTempFile::new().expect("a spool");
     writeln!(spool, "{stray}").expect("written");

@@ -7,6 +7,7 @@ use contract_tests::shared_dir;
 use silta::ledger::FindingKind::{self, Differs, Duplicate, Missing, OrphanPart, Rekeyed, Unexpected};
 use silta::ledger::{DebtState, Holding, LearnerId, RecordId, Wanted};
 use silta::reconcile::compare::{Expected, Finding, Terms, compare};
+use silta::reconcile::item::{Item, single};
 use silta_adapter::adapter::{Decode, DecodeContext, Decoded, Limits};
 use silta_adapter::mapping::Mappings;
 use silta_adapter::record::{Body, Record, RecordKind};
@@ -56,7 +57,7 @@ fn accepted(records: &[Record]) -> Vec<Expected> {
             sent_at: Some(0),
         },
         key: record.head.key.clone(),
-        sent: Some(record.clone()),
+        sent: Item::of(vec![record.clone()]),
         confirmed: None,
         lost: None,
     };
@@ -96,7 +97,7 @@ impl Found {
 
 fn found_in(sent: &[Record], there: &[Record], complete: bool) -> Found {
     let terms = Terms { now: 1_000, settle: 1, complete, institutions: &MAPPINGS.institutions, withheld: &[] };
-    let comparison = compare(&accepted(sent), there, terms);
+    let comparison = compare(&accepted(sent), &single(there), terms);
     let (implied, own): (Vec<_>, Vec<_>) = comparison.findings.into_iter().partition(|one| one.implied_by.is_some());
     Found { own, implied: implied.len(), origins: comparison.origins }
 }
@@ -225,7 +226,7 @@ fn case_4_the_earlier_grantor_is_told_by_its_role() {
 fn case_5_one_person_in_many_blocks() {
     let Some(sent) = real_records("260308-361W.xml") else { return };
     let lost = |r: &Record| r.head.learner == "129999";
-    let gone = accepted(&sent).iter().filter(|item| item.sent.as_ref().is_some_and(lost)).count();
+    let gone = accepted(&sent).iter().filter(|item| item.sent.as_ref().is_some_and(|item| lost(&item.root))).count();
     let found = found(&sent, &without(&sent, lost));
     assert_eq!((found.kinds(), found.implied), (vec![(Missing, 1)], gone - 1), "the block, and the rest follows");
     assert_eq!(found.own[0].key.kind, RecordKind::Learner);

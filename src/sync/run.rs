@@ -1,6 +1,6 @@
 //! The loops that keep pulling.
 
-use super::{SyncError, pull};
+use super::pull;
 use crate::gateway::{Connection, Gateway};
 use std::sync::Arc;
 use std::time::Duration;

@@ -73,7 +73,7 @@ impl World {
     }
 
     async fn held(&self) -> Holding {
-        let learner = LearnerQuery { learner: "p1".into(), identifiers: Vec::new() };
+        let learner = LearnerQuery { learner: "p1".into(), ..LearnerQuery::default() };
         let inventory = self.connected.inventory.as_ref().expect("is read");
         inventory.holdings(&ctx(), &[learner]).await.expect("reads").remove(0)
     }
@@ -170,7 +170,7 @@ async fn failures_are_told_apart() {
         assert_eq!(world.sandbox.persons(version).len(), 1);
         world.sandbox.faults().unavailable = true;
         let inventory = world.connected.inventory.as_ref().expect("is read");
-        let query = LearnerQuery { learner: "p1".into(), identifiers: Vec::new() };
+        let query = LearnerQuery { learner: "p1".into(), ..LearnerQuery::default() };
         assert!(inventory.holdings(&ctx(), &[query]).await.is_err(), "not read is not empty");
     }
 }

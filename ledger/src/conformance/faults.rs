@@ -177,7 +177,8 @@ fn script() -> Vec<(&'static str, Call)> {
 }
 
 async fn take_back_of(ledger: &dyn Ledger, ids: &[RecordId]) -> Result<u64> {
-    ledger.take_back(&TakeBack { tenant: TENANT.into(), at: 60, state: State::Deleted, ids: ids.to_vec() }).await
+    let (ids, targets) = (ids.to_vec(), Vec::new());
+    ledger.take_back(&TakeBack { tenant: TENANT.into(), at: 60, state: State::Deleted, ids, targets }).await
 }
 
 /// Everything a ledger tells.

@@ -95,7 +95,8 @@ impl<'l> World<'l> {
             }
             Operation::TakeBack { tenant, records, state } => {
                 let ids = records.iter().copied().map(id).collect();
-                let batch = TakeBack { tenant: TENANTS[*tenant].into(), at: self.now, state: *state, ids };
+                let (tenant, at, targets) = (TENANTS[*tenant].into(), self.now, Vec::new());
+                let batch = TakeBack { tenant, at, state: *state, ids, targets };
                 let theirs = self.ledger.take_back(&batch).await.expect("taken back");
                 let ours = if state.is_tombstone() { self.reference.take_back(&batch) } else { 0 };
                 same("take_back", &[ours], &[theirs])

@@ -69,6 +69,7 @@ impl Reference {
                 sent: digest(&d.sent),
                 confirmed: digest(&d.confirmed),
                 unsure: d.unsure,
+                planned: d.goal.as_ref().map(|goal| (d.shown.wanted, goal.0)),
                 state: d.shown.state,
             })
         };
@@ -88,6 +89,9 @@ impl Reference {
             let said = self.record(debt.shown.item).map(|r| (r.now.digest, r.now.content.clone()));
             for debt in self.debts.iter_mut().filter(|d| d.shown.id == plan.debt) {
                 debt.mark = None;
+                if matches!(plan.decision, Decision::Stand) {
+                    continue;
+                }
                 debt.planned = true;
                 debt.shown.since = at;
                 debt.decided(&plan.decision, said.clone());
@@ -282,7 +286,12 @@ impl Reference {
             Raise::State { connection, state } => d.shown.connection == *connection && d.shown.state == *state,
         };
         let mut raised = Vec::new();
-        for debt in self.debts.iter_mut().filter(asked).filter(|d| d.shown.state != DebtState::Sending) {
+        for debt in self
+            .debts
+            .iter_mut()
+            .filter(asked)
+            .filter(|d| !matches!(d.shown.state, DebtState::Sending | DebtState::Barred))
+        {
             raised.push(debt.shown.id);
             match debt.goal {
                 Some(_) => debt.raised(at, why),
@@ -380,6 +389,7 @@ impl Owing {
                 (self.shown.fixer, self.shown.reason) = (Some(*fixer), reason.clone());
                 (self.goal, self.shown.losses) = (None, None);
             }
+            Decision::Stand => {}
         }
     }
 
