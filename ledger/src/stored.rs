@@ -94,15 +94,24 @@ pub fn takes_away(sql: &str) -> Vec<String> {
         .map(|line| line.split("--").next().unwrap_or_default())
         .fold(String::new(), |text, line| text + " " + line);
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase();
-    let statements = bare.split(';').map(words);
+    let statements: Vec<String> = bare.split(';').map(words).collect();
+    // A table that is made here has no rows that an index could refuse.
+    let made: Vec<String> = statements
+        .iter()
+        .filter_map(|statement| statement.strip_prefix("CREATE TABLE ")?.split([' ', '(']).next())
+        .map(|table| format!(" ON {table} ("))
+        .collect();
     let refused = |statement: &String| {
+        if statement.starts_with("CREATE UNIQUE INDEX") && made.iter().any(|table| statement.contains(table)) {
+            return false;
+        }
         let bare_column = statement.contains("ADD COLUMN")
             && statement.contains("NOT NULL")
             && !statement.contains("DEFAULT")
             && !statement.contains("GENERATED");
         bare_column || NEVER.iter().any(|never| statement.contains(never))
     };
-    statements.filter(refused).collect()
+    statements.into_iter().filter(refused).collect()
 }
 
 #[cfg(test)]
@@ -113,6 +122,7 @@ mod tests {
     fn what_the_version_before_needs_is_not_taken_away() {
         for sql in [
             "CREATE TABLE duty (name text PRIMARY KEY, holder text NOT NULL);",
+            "CREATE TABLE one (name text);\nCREATE UNIQUE INDEX one_name ON one (name);",
             "-- DROP TABLE debt;\nALTER TABLE debt ADD COLUMN queued boolean NOT NULL DEFAULT false;\nDROP INDEX debt_owed;",
         ] {
             assert_eq!(takes_away(sql), [""; 0], "{sql}");

@@ -249,7 +249,6 @@ mod tests {
                 Some("tokens") => json!({"name": "x", "role": "reader", "tenant": OURS}),
                 Some("erase" | "credits") => json!({"tenant": OURS, "learner": "p1"}),
                 Some("links") => json!({"days": 1}),
-                Some("erase") => json!({"tenant": OURS, "learner": "p1"}),
                 _ => Value::Null,
             };
             let address = path.replace("{tenant}", OURS).replace("{name}", "store");

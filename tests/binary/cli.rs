@@ -176,7 +176,6 @@ fn wrong_usage_is_told_apart_from_what_cannot_be_done() {
         &["convert", "--from", "virta", "--to", "paper"],
         &["check", "--from", "paper"],
         &["check", "--from", "virta", "--colour", "red"],
-        &["schema", "settings", "elm"],
         &["schema", "settings", "paper"],
         &["adapters", "--markdown", "paper"],
         &["token", "create", "x", "--role", "king"],

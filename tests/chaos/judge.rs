@@ -89,10 +89,13 @@ pub(crate) fn broken(outcome: &Outcome, counted: &Counted) -> Vec<String> {
     broken
 }
 
+/// How a row of the table is told of one run.
+type Figure = Box<dyn Fn(&Outcome, &Counted) -> String>;
+
 /// A run without faults beside one with them.
 pub(crate) fn table(store: &str, calm: (&Outcome, &Counted), rough: (&Outcome, &Counted)) -> String {
     let secs = |d: Duration| format!("{:.2} s", d.as_secs_f64());
-    let rows: [(&str, Box<dyn Fn(&Outcome, &Counted) -> String>); 13] = [
+    let rows: [(&str, Figure); 13] = [
         ("versions acknowledged", Box::new(|_, c| c.versions.to_string())),
         ("effects at destinations", Box::new(|_, c| c.effects.to_string())),
         ("failed on purpose", Box::new(|_, c| c.failed.to_string())),

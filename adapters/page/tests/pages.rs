@@ -1,5 +1,4 @@
 //! Credentials as pages: what they say, and that they are drawn.
-#![expect(clippy::expect_used, reason = "a test ends with what broke it")]
 
 use serde_json::{Value, json};
 use silta_adapter::seal::Show;

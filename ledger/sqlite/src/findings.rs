@@ -203,8 +203,8 @@ impl Findings for SqliteLedger {
 
     async fn implied(&self, connection: &str, by: &[RecordId]) -> Result<Vec<Finding>> {
         let query = select_findings!(
-            "WHERE c.name = ? AND f.status <> 'closed' AND f.implied_by IN (SELECT unhex(value) FROM json_each(?))
-             ORDER BY f.id",
+            "WHERE f.connection = (SELECT id FROM connection WHERE name = ?) AND f.status <> 'closed'
+                AND f.implied_by IN (SELECT unhex(value) FROM json_each(?)) ORDER BY f.id",
             connection,
             keys(by)
         );
