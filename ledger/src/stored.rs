@@ -95,23 +95,26 @@ pub fn takes_away(sql: &str) -> Vec<String> {
         .fold(String::new(), |text, line| text + " " + line);
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase();
     let statements: Vec<String> = bare.split(';').map(words).collect();
-    // A table that is made here has no rows that an index could refuse.
-    let made: Vec<String> = statements
+    // Nobody needs a table yet that is made here.
+    let made: Vec<&str> = statements
         .iter()
         .filter_map(|statement| statement.strip_prefix("CREATE TABLE ")?.split([' ', '(']).next())
-        .map(|table| format!(" ON {table} ("))
         .collect();
+    let of_made = |statement: &str| {
+        let about = |table: &&str| {
+            statement.starts_with(&format!("ALTER TABLE {table} "))
+                || (statement.starts_with("CREATE UNIQUE INDEX ") && statement.contains(&format!(" ON {table} (")))
+        };
+        made.iter().any(about)
+    };
     let refused = |statement: &String| {
-        if statement.starts_with("CREATE UNIQUE INDEX") && made.iter().any(|table| statement.contains(table)) {
-            return false;
-        }
         let bare_column = statement.contains("ADD COLUMN")
             && statement.contains("NOT NULL")
             && !statement.contains("DEFAULT")
             && !statement.contains("GENERATED");
-        bare_column || NEVER.iter().any(|never| statement.contains(never))
+        !of_made(statement) && (bare_column || NEVER.iter().any(|never| statement.contains(never)))
     };
-    statements.into_iter().filter(refused).collect()
+    statements.iter().filter(|statement| refused(statement)).cloned().collect()
 }
 
 #[cfg(test)]
