@@ -109,6 +109,47 @@ pub async fn the_lane_due_longest_is_next(ledger: &dyn Ledger) {
     assert_eq!(order, [id(3), id(4), id(2)], "a lane that had its turn queues again");
 }
 
+/// Several lanes, each with its own debts and token, at most as many as asked for.
+pub async fn lanes_are_claimed_together(ledger: &dyn Ledger) {
+    owed(ledger, 1, &[of_learner(3, attainment(1, 1)), of_learner(3, attainment(2, 1))]).await;
+    owed(ledger, 2, &[of_learner(1, attainment(3, 1))]).await;
+    owed(ledger, 3, &[of_learner(2, attainment(4, 1))]).await;
+    let first = ledger.claim_lanes(STORE, 5, 9, 2, 9).await.expect("asked");
+    assert_eq!(first.iter().map(items).collect::<Vec<_>>(), [vec![id(1), id(2)], vec![id(3)]]);
+    assert_ne!(first[0].token, first[1].token);
+    let rest = ledger.claim_lanes(STORE, 5, 9, 9, 9).await.expect("asked");
+    assert_eq!(rest.iter().map(items).collect::<Vec<_>>(), [[id(4)]]);
+    assert!(ledger.claim_lanes(STORE, 5, 9, 9, 9).await.expect("asked").is_empty());
+}
+
+/// Lanes are settled together with the attempts made in them; one that was lost is told, and changes nothing.
+pub async fn lanes_are_settled_together(ledger: &dyn Ledger) {
+    owed(ledger, 1, &[of_learner(1, attainment(1, 1)), of_learner(2, attainment(2, 1))]).await;
+    let claims = ledger.claim_lanes(STORE, 1, 100, 9, 9).await.expect("asked");
+    let [ours, lost] = &claims[..] else { panic!("two lanes: {claims:?}") };
+    let sent = |claim: &Claim| outcome(claim, 2, vec![settlement(&claim.debts[0], DebtState::Sent)]);
+    let stranger = Claim { token: LeaseToken(lost.token.0 + 100), ..lost.clone() };
+    let attempt = |claim: &Claim| Attempt {
+        debt: Some(claim.debts[0].id),
+        load: None,
+        connection: STORE.into(),
+        at: 2,
+        took: 1,
+        verdict: Verdict::Accepted,
+        cause: "http:200".into(),
+        reason: String::new(),
+    };
+    let settled = [sent(&stranger), sent(ours)];
+    let told = ledger.settle_lanes(&settled, &[attempt(ours), attempt(lost)]).await.expect("settled");
+    assert_eq!(told, [lost.lane]);
+    let state = async |claim: &Claim| ledger.debt(claim.debts[0].id).await.expect("read").expect("a debt").state;
+    assert_eq!((state(ours).await, state(lost).await), (DebtState::Sent, DebtState::Sending));
+    for claim in &claims {
+        let made = ledger.attempts(claim.debts[0].id, 9).await.expect("read");
+        assert_eq!(made.len(), 1, "whoever holds the lane, it was made");
+    }
+}
+
 pub async fn a_lost_lease_changes_nothing(ledger: &dyn Ledger) {
     owed(ledger, 1, &[attainment(1, 1)]).await;
     let lost = claim(ledger, 1).await;

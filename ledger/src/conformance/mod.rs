@@ -102,6 +102,8 @@ macro_rules! ledger_suite {
             lanes_are_independent
             connections_are_independent
             the_lane_due_longest_is_next
+            lanes_are_claimed_together
+            lanes_are_settled_together
             a_lost_lease_changes_nothing
             debts_not_named_go_back
             a_settlement_pays_only_its_generation
