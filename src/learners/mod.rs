@@ -2,7 +2,7 @@
 //!
 //! Each register knows its own learners, and records stay under its keys. Beside them lies a dated overlay of links
 //! ([`crate::ledger::Links`]), made from identifiers and, where there is one, a register of identities, and undone when
-//! those say otherwise. [`persons`] decides; here is what it decides from, and who asks what is known of a person.
+//! those say otherwise. [`mod@persons`] decides; here is what it decides from, and who asks what is known of a person.
 
 pub mod persons;
 mod run;
