@@ -2,8 +2,8 @@
 
 use apalis::prelude::*;
 use apalis_postgres::{Config, PostgresStorage, queries::push_tasks};
-use silta_peers::{Asked, BATCH, CONCURRENCY, Failed, Handled, offer, rate};
 use serde::{Deserialize, Serialize};
+use silta_peers::{Asked, BATCH, CONCURRENCY, Failed, Handled, offer, rate};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use std::sync::Arc;
@@ -34,17 +34,16 @@ async fn main() -> Result<(), Failed> {
             rate(asked.jobs, began)
         }
         "drain" => {
-            let work = work(pool, handled.clone());
-            handled.wait(asked.jobs).await;
-            let told = rate(asked.jobs, began);
-            work.abort();
-            told
+            until(work(pool, handled.clone()), handled.wait(asked.jobs)).await?;
+            rate(asked.jobs, began)
         }
         "latency" => {
-            let work = work(pool.clone(), handled.clone());
-            let offered = offer(asked.jobs, |number| push(&pool, number..number + 1)).await?;
-            handled.wait(asked.jobs).await;
-            work.abort();
+            let offered = async {
+                let offered = offer(asked.jobs, |number| push(&pool, number..number + 1)).await;
+                handled.wait(asked.jobs).await;
+                offered
+            };
+            let offered = until(work(pool.clone(), handled.clone()), offered).await??;
             handled.latencies(&offered)
         }
         other => return Err(format!("no such phase: {other}").into()),
@@ -64,23 +63,25 @@ async fn push(pool: &PgPool, numbers: std::ops::Range<usize>) -> Result<(), Fail
     Ok(push_tasks(&mut *connection, QUEUE, tasks).await?)
 }
 
-fn work(pool: PgPool, handled: Arc<Handled>) -> tokio::task::JoinHandle<()> {
+/// Works until something else is done.
+async fn until<T>(work: impl Future<Output = Result<(), Failed>>, done: impl Future<Output = T>) -> Result<T, Failed> {
+    tokio::select! {
+        ended = work => Err(ended.err().unwrap_or_else(|| "the worker ended".into())),
+        done = done => Ok(done),
+    }
+}
+
+async fn work(pool: PgPool, handled: Arc<Handled>) -> Result<(), Failed> {
     let config = Config::default().queue(QUEUE).batch_size(CONCURRENCY);
-    let backend = PostgresStorage::<Job, _, _>::new(&pool)
+    let backend = PostgresStorage::<Job>::new(&pool)
         .with_config(config)
         .with_pubsub()
         .poll_with_interval(Duration::from_millis(100));
-    let worker = WorkerBuilder::new("peer")
-        .backend(backend)
-        .concurrency(CONCURRENCY)
-        .data(handled)
-        .build(async |job: Job, handled: Data<Arc<Handled>>| {
-            handled.one(Some(job.number));
-            Ok::<(), BoxDynError>(())
-        });
-    tokio::spawn(async move {
-        if let Err(e) = worker.run().await {
-            eprintln!("{e}");
-        }
-    })
+    let worker = WorkerBuilder::new("peer").backend(backend).concurrency(CONCURRENCY).data(handled).build(handle);
+    Ok(worker.run().await?)
+}
+
+async fn handle(job: Job, handled: Data<Arc<Handled>>) -> Result<(), BoxDynError> {
+    handled.one(Some(job.number));
+    Ok(())
 }

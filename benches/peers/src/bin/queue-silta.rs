@@ -163,6 +163,12 @@ impl Deliver for Accept {
             Document::File(_) => None,
         };
         self.0.one(number.and_then(|record| record["id"].as_str()?.parse().ok()));
-        Judgement { verdict: Verdict::Accepted, fixer: None, reason: String::new(), cause: "peer".into(), retry_after: None }
+        Judgement {
+            verdict: Verdict::Accepted,
+            fixer: None,
+            reason: String::new(),
+            cause: "peer".into(),
+            retry_after: None,
+        }
     }
 }
