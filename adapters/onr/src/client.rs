@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use reqwest::header::HeaderValue;
-use reqwest::{Client, RequestBuilder, Url, redirect};
+use reqwest::{Client, RequestBuilder, Url};
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use silta_adapter::SmolStr;
 use silta_adapter::adapter::{BadSettings, Connected, Identity, NotRead, People, PersonQuery};
 use silta_adapter::delivery::{Judgement, VerdictTable};
+use silta_adapter::http;
 use silta_adapter::record::{Identifier, Learner};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What the answers mean.
 const VERDICTS: &str = include_str!("../../../mappings/verdicts-onr.toml");
@@ -115,27 +115,10 @@ struct Granted {
 impl Register {
     fn open(settings: &Settings) -> Result<Self, BadSettings> {
         let bad = |reason: &str| BadSettings(reason.to_owned());
-        let address = |text: &str, name: &str| {
-            let url = Url::parse(text).map_err(|_| BadSettings(format!("{name} is not a web address")))?;
-            let plain =
-                matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
-            plain
-                .then_some(url)
-                .ok_or_else(|| BadSettings(format!("{name} must be an http or https address without credentials")))
-        };
-        if !(1..=3600).contains(&settings.timeout_secs) {
-            return Err(bad("timeout_secs must be between 1 and 3600"));
-        }
-        // A redirect would carry the token elsewhere.
-        let client = Client::builder()
-            .timeout(Duration::from_secs(settings.timeout_secs))
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(|_| bad("no HTTP client can be made here"))?;
         Ok(Self {
-            client,
-            url: address(&settings.url, "url")?,
-            token_url: address(&settings.token_url, "token_url")?,
+            client: http::client(http::limit(settings.timeout_secs)?)?,
+            url: http::address(&settings.url, "url")?,
+            token_url: http::address(&settings.token_url, "token_url")?,
             client_id: settings.client_id.clone(),
             secret: settings.secret()?,
             caller: HeaderValue::from_str(&settings.caller_id).map_err(|_| bad("caller_id is no value of a header"))?,
@@ -173,11 +156,7 @@ impl Register {
 
     /// Posts a request: the status and the answer. Identity codes go into the body: addresses end up in logs.
     async fn post(&self, token: &SecretString, path: &[&str], body: &Value) -> Result<(u16, Vec<u8>), Judgement> {
-        let mut url = self.url.clone();
-        match url.path_segments_mut() {
-            Ok(mut segments) => segments.pop_if_empty().extend(path),
-            Err(()) => return Err(self.judge("request")),
-        };
+        let url = http::below(&self.url, path).ok_or_else(|| self.judge("request"))?;
         let request = self
             .client
             .post(url)
@@ -188,24 +167,9 @@ impl Register {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<(u16, Vec<u8>), Judgement> {
-        let lost = |e: &reqwest::Error| {
-            self.judge(match e {
-                e if e.is_connect() => "connect",
-                e if e.is_timeout() => "timeout",
-                _ => "lost",
-            })
-        };
-        let mut response = request.send().await.map_err(|e| lost(&e))?;
-        let status = response.status().as_u16();
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() <= ANSWER_BYTES => body.extend_from_slice(&chunk),
-                Ok(Some(_)) => return Err(self.judge("answer")),
-                Ok(None) => return Ok((status, body)),
-                Err(e) => return Err(lost(&e)),
-            }
-        }
+        let mut response = request.send().await.map_err(|e| self.judge(http::cause_of(&e)))?;
+        let body = http::body(&mut response, ANSWER_BYTES).await.map_err(|cause| self.judge(cause))?;
+        Ok((response.status().as_u16(), body))
     }
 
     /// What the register says of an identity code. It answers nothing without the names.

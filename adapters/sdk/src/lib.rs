@@ -18,6 +18,7 @@
 //! | [`tree`] | JSON trees laid over each other, so that the rest of a document is kept |
 //! | [`validate`] | checking documents against the official rules of their format |
 //! | [`micro_credential`] | whether an attainment is documented as a micro-credential |
+//! | `http` | (feature `http`) calls over HTTP: addresses, clients, bounded answers, the names of failures |
 //! | `conformance` | (feature `conformance`) record generators and the law as property tests |
 
 pub mod adapter;
@@ -28,6 +29,8 @@ pub mod conformance;
 pub mod delivery;
 pub mod faults;
 pub mod fidelity;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod identity;
 pub mod json;
 pub mod mapping;

@@ -4,12 +4,13 @@ use crate::complaint::words;
 use async_trait::async_trait;
 use jiff::fmt::rfc2822;
 use reqwest::header::{self, HeaderMap};
-use reqwest::{Body, Client, RequestBuilder, StatusCode, Url, redirect};
+use reqwest::{Body, Client, RequestBuilder, StatusCode, Url};
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use silta_adapter::adapter::{BadSettings, Deliver, Document, Load};
 use silta_adapter::delivery::{Judgement, Verdict, VerdictTable};
+use silta_adapter::http;
 use smol_str::SmolStr;
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -106,16 +107,9 @@ struct Outcome {
 
 impl Push {
     pub(crate) fn open(settings: &Settings) -> Result<Self, BadSettings> {
-        let url = Url::parse(&settings.url).map_err(|_| bad("url is not a web address"))?;
-        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
-            return Err(bad("url must be an http or https address without credentials"));
-        }
-        let limit = Duration::from_secs(settings.timeout_secs);
-        // A redirect would carry the token elsewhere.
-        let client = Client::builder().timeout(limit).redirect(redirect::Policy::none()).build();
         Ok(Self {
-            client: client.map_err(|_| bad("no HTTP client can be made here"))?,
-            url,
+            url: http::address(&settings.url, "url")?,
+            client: http::client(Duration::from_secs(settings.timeout_secs))?,
             token: settings.secret()?,
             tenant: settings.tenant.clone(),
             verdicts: VerdictTable::from_toml(VERDICTS).map_err(bad)?,
@@ -129,10 +123,8 @@ impl Push {
     }
 
     fn address(&self, tenant: &SmolStr, more: &[&str]) -> Option<Url> {
-        let mut url = self.url.clone();
         let tenant = self.tenant.as_ref().unwrap_or(tenant);
-        url.path_segments_mut().ok()?.pop_if_empty().extend(["v1", "tenants", tenant, "records"]).extend(more);
-        Some(url)
+        http::below(&self.url, &[&["v1", "tenants", tenant, "records"], more].concat())
     }
 
     /// Sends the load: the cause to judge by, and how long we are asked to wait.
@@ -188,42 +180,23 @@ fn plain(cause: &'static str) -> Cause {
 /// # Errors
 /// The cause, if there is no such answer.
 pub(crate) async fn answer(request: RequestBuilder, most: usize) -> Result<(Vec<u8>, Option<Duration>), Cause> {
-    let mut response = request.send().await.map_err(|e| plain(cause_of(&e)))?;
+    let mut response = request.send().await.map_err(|e| plain(http::cause_of(&e)))?;
     let wait = retry_after(response.headers());
     match response.status() {
         StatusCode::OK => {}
         status => return Err((smol_str::format_smolstr!("http:{}", status.as_u16()), wait)),
     }
-    let mut body = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() <= most => body.extend_from_slice(&chunk),
-            Ok(Some(_)) => return Err(plain("answer")),
-            Ok(None) => return Ok((body, wait)),
-            Err(e) => return Err(plain(cause_of(&e))),
-        }
-    }
-}
-
-/// Only a failed connection is known not to have brought the request over.
-fn cause_of(error: &reqwest::Error) -> &'static str {
-    match error {
-        e if e.is_connect() => "connect",
-        e if e.is_builder() => "request",
-        e if e.is_timeout() => "timeout",
-        _ => "lost",
-    }
+    Ok((http::body(&mut response, most).await.map_err(plain)?, wait))
 }
 
 /// `Retry-After` in seconds, or as a date, which is read against the answer's own `Date`: the clocks may differ.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let asked = text(header::RETRY_AFTER)?;
-    if let Ok(seconds) = asked.parse() {
-        return Some(Duration::from_secs(seconds));
+    if let Some(seconds) = http::retry_after(headers) {
+        return Some(seconds);
     }
     let instant = |text| rfc2822::DateTimeParser::new().parse_timestamp(text).ok();
-    let wait = instant(asked)?.duration_since(instant(text(header::DATE)?)?);
+    let wait = instant(text(header::RETRY_AFTER)?)?.duration_since(instant(text(header::DATE)?)?);
     Some(Duration::try_from(wait).unwrap_or_default())
 }
 

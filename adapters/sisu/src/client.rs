@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use reqwest::{RequestBuilder, StatusCode, Url, redirect};
+use reqwest::header::{DATE, HeaderMap};
+use reqwest::{RequestBuilder, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use silta_adapter::SmolStr;
 use silta_adapter::adapter::BadSettings;
 use silta_adapter::delivery::VerdictTable;
+use silta_adapter::http;
 use std::time::Duration;
 
 /// What the answers mean.
@@ -46,49 +47,26 @@ impl Client {
         limit: Duration,
         max_answer_bytes: usize,
     ) -> Result<Self, BadSettings> {
-        let bad = |reason: &str| BadSettings(reason.into());
-        let base = Url::parse(url).map_err(|_| bad("url is not a web address"))?;
-        if !matches!(base.scheme(), "http" | "https") || !base.username().is_empty() || base.password().is_some() {
-            return Err(bad("url must be an http or https address without credentials"));
-        }
-        // A redirect would carry the password elsewhere.
-        let http = reqwest::Client::builder().timeout(limit).redirect(redirect::Policy::none()).build();
-        let http = http.map_err(|_| bad("no HTTP client can be made here"))?;
-        Ok(Self { http, base, user: user.to_owned(), password, max_answer_bytes })
-    }
-
-    fn address(&self, path: &[&str]) -> Option<Url> {
-        let mut url = self.base.clone();
-        url.path_segments_mut().ok()?.pop_if_empty().extend(path);
-        Some(url)
+        let base = http::address(url, "url")?;
+        Ok(Self { http: http::client(limit)?, base, user: user.to_owned(), password, max_answer_bytes })
     }
 
     pub(crate) async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer, NoAnswer> {
-        let url = self.address(path).ok_or(NoAnswer("request"))?;
+        let url = http::below(&self.base, path).ok_or(NoAnswer("request"))?;
         self.ask(self.http.get(url).query(query)).await
     }
 
     pub(crate) async fn post(&self, path: &[&str], body: Vec<u8>) -> Result<Answer, NoAnswer> {
-        let url = self.address(path).ok_or(NoAnswer("request"))?;
+        let url = http::below(&self.base, path).ok_or(NoAnswer("request"))?;
         self.ask(self.http.post(url).header("content-type", "application/json").body(body)).await
     }
 
     async fn ask(&self, request: RequestBuilder) -> Result<Answer, NoAnswer> {
         let request = request.basic_auth(&self.user, Some(self.password.expose_secret()));
-        let mut response = request.send().await.map_err(|e| NoAnswer(cause_of(&e)))?;
-        let mut answer = Answer {
-            status: response.status(),
-            body: Vec::new(),
-            at: date(response.headers()),
-            wait: wait(response.headers()),
-        };
-        while let Some(chunk) = response.chunk().await.map_err(|e| NoAnswer(cause_of(&e)))? {
-            if answer.body.len() + chunk.len() > self.max_answer_bytes {
-                return Err(NoAnswer("answer"));
-            }
-            answer.body.extend_from_slice(&chunk);
-        }
-        Ok(answer)
+        let mut response = request.send().await.map_err(|e| NoAnswer(http::cause_of(&e)))?;
+        let body = http::body(&mut response, self.max_answer_bytes).await.map_err(NoAnswer)?;
+        let headers = response.headers();
+        Ok(Answer { status: response.status(), body, at: date(headers), wait: http::retry_after(headers) })
     }
 }
 
@@ -101,18 +79,4 @@ impl Answer {
 
 fn date(headers: &HeaderMap) -> Option<Timestamp> {
     rfc2822::parse(headers.get(DATE)?.to_str().ok()?).ok().map(|zoned| zoned.timestamp())
-}
-
-fn wait(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
-}
-
-/// Only a failed connection is known not to have brought the request over.
-fn cause_of(error: &reqwest::Error) -> &'static str {
-    match error {
-        e if e.is_connect() => "connect",
-        e if e.is_builder() => "request",
-        e if e.is_timeout() => "timeout",
-        _ => "lost",
-    }
 }

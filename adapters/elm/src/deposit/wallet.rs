@@ -5,17 +5,16 @@
 
 use super::{Sealed, verdicts};
 use async_trait::async_trait;
-use reqwest::header::RETRY_AFTER;
 use reqwest::multipart::{Form, Part};
-use reqwest::{Client, RequestBuilder, StatusCode, Url, redirect};
+use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use silta_adapter::adapter::{BadSettings, Deliver, Load};
 use silta_adapter::delivery::{Judgement, VerdictTable};
+use silta_adapter::http;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// A wallet.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -69,27 +68,15 @@ enum Address {
 
 impl Wallet {
     pub(super) fn open(settings: &Settings) -> Result<Self, BadSettings> {
-        let bad = |reason: &str| BadSettings(reason.to_owned());
-        let base = Url::parse(&settings.url).map_err(|_| bad("url is not a web address"))?;
-        if !matches!(base.scheme(), "http" | "https") || !base.username().is_empty() || base.password().is_some() {
-            return Err(bad("url must be an http or https address without credentials"));
-        }
-        if !(1..=3600).contains(&settings.timeout_secs) {
-            return Err(bad("timeout_secs must be between 1 and 3600"));
-        }
+        let base = http::address(&settings.url, "url")?;
+        let limit = http::limit(settings.timeout_secs)?;
         let token = settings.token_file.as_ref().map(|file| {
             std::fs::read_to_string(file)
                 .map(|text| SecretString::from(text.trim_end_matches(['\r', '\n'])))
                 .map_err(|e| BadSettings(format!("token_file cannot be read: {}", e.kind())))
         });
-        let http = Client::builder()
-            .timeout(Duration::from_secs(settings.timeout_secs))
-            // A redirect would carry the credential elsewhere.
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(|_| bad("no HTTP client can be made here"))?;
         Ok(Self {
-            http,
+            http: http::client(limit)?,
             base,
             scheme: settings.wallet_scheme.clone(),
             by_email: settings.by_email,
@@ -99,9 +86,7 @@ impl Wallet {
     }
 
     fn url(&self, path: &[&str]) -> Option<Url> {
-        let mut url = self.base.clone();
-        url.path_segments_mut().ok()?.pop_if_empty().extend(["api", "v1", "wallets"]).extend(path);
-        Some(url)
+        http::below(&self.base, &[&["api", "v1", "wallets"], path].concat())
     }
 
     fn address(&self, credential: &Map<String, Value>) -> Option<Address> {
@@ -128,23 +113,23 @@ impl Wallet {
     async fn send(&self, request: RequestBuilder, done: &str, settled: (StatusCode, &str)) -> Judgement {
         let answer = match request.send().await {
             Ok(answer) => answer,
-            Err(e) => return self.verdicts.judge(cause_of(&e), None),
+            Err(e) => return self.verdicts.judge(http::cause_of(&e), None),
         };
         let status = answer.status();
-        let wait = answer.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
+        let wait = http::retry_after(answer.headers());
         // What it says is read, so that an answer that breaks off is one that was lost; its words are not.
         let mut answer = answer;
         loop {
             match answer.chunk().await {
                 Ok(Some(_)) => {}
                 Ok(None) => break,
-                Err(e) => return self.verdicts.judge(cause_of(&e), None),
+                Err(e) => return self.verdicts.judge(http::cause_of(&e), None),
             }
         }
         match status {
             status if status.is_success() => self.verdicts.judge(done, None),
             status if status == settled.0 => self.verdicts.judge(settled.1, None),
-            status => self.verdicts.judge(&format!("http:{}", status.as_u16()), wait.map(Duration::from_secs)),
+            status => self.verdicts.judge(&format!("http:{}", status.as_u16()), wait),
         }
     }
 }
@@ -172,15 +157,5 @@ fn all(value: &Value) -> &[Value] {
         Value::Null => &[],
         Value::Array(values) => values,
         one => std::slice::from_ref(one),
-    }
-}
-
-/// Only a failed connection is known not to have brought the request over.
-fn cause_of(error: &reqwest::Error) -> &'static str {
-    match error {
-        e if e.is_connect() => "connect",
-        e if e.is_builder() => "request",
-        e if e.is_timeout() => "timeout",
-        _ => "lost",
     }
 }

@@ -4,13 +4,14 @@ use super::Settings;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::header::{self, HeaderMap, HeaderValue};
-use reqwest::{Client, Method, Url, redirect};
+use reqwest::{Client, Method, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 use silta_adapter::SmolStr;
 use silta_adapter::adapter::BadSettings;
 use silta_adapter::delivery::{Judgement, Verdict, VerdictTable};
+use silta_adapter::http;
 use smol_str::format_smolstr;
 use std::time::Duration;
 
@@ -48,19 +49,8 @@ struct KoskiError {
 impl Http {
     pub(super) fn new(settings: &Settings) -> Result<Self, BadSettings> {
         let bad = |reason: &str| BadSettings(reason.to_owned());
-        let url = Url::parse(&settings.url).map_err(|_| bad("url is not a web address"))?;
-        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
-            return Err(bad("url must be an http or https address without credentials"));
-        }
-        if !(1..=3600).contains(&settings.timeout_secs) {
-            return Err(bad("timeout_secs must be between 1 and 3600"));
-        }
-        // A redirect would carry the password elsewhere.
-        let client = Client::builder()
-            .timeout(Duration::from_secs(settings.timeout_secs))
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(|_| bad("no HTTP client can be made here"))?;
+        let url = http::address(&settings.url, "url")?;
+        let client = http::client(http::limit(settings.timeout_secs)?)?;
         Ok(Self {
             client,
             url,
@@ -92,11 +82,7 @@ impl Http {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Answer, Judgement> {
-        let mut url = self.url.clone();
-        match url.path_segments_mut() {
-            Ok(mut segments) => segments.pop_if_empty().push("api").extend(path),
-            Err(()) => return Err(self.judge("request")),
-        };
+        let url = http::below(&self.url, &[&["api"], path].concat()).ok_or_else(|| self.judge("request"))?;
         let mut request = self
             .client
             .request(method.clone(), url)
@@ -109,17 +95,9 @@ impl Http {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let mut response = request.send().await.map_err(|e| self.judge(cause_of(&e)))?;
-        let (status, wait, at) = (response.status(), retry_after(response.headers()), date(response.headers()));
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() <= self.longest => body.extend_from_slice(&chunk),
-                Ok(Some(_)) => return Err(self.judge("answer")),
-                Ok(None) => break,
-                Err(e) => return Err(self.judge(cause_of(&e))),
-            }
-        }
+        let mut response = request.send().await.map_err(|e| self.judge(http::cause_of(&e)))?;
+        let (status, wait, at) = (response.status(), http::retry_after(response.headers()), date(response.headers()));
+        let body = http::body(&mut response, self.longest).await.map_err(|cause| self.judge(cause))?;
         match status.is_success() {
             true => Ok(Answer { body, at }),
             false => Err(self.refused(status.as_u16(), &body, wait)),
@@ -158,21 +136,6 @@ fn grave(verdict: Verdict) -> u8 {
     }
 }
 
-/// Only a failed connection is known not to have brought the request over.
-fn cause_of(error: &reqwest::Error) -> &'static str {
-    match error {
-        e if e.is_connect() => "connect",
-        e if e.is_builder() => "request",
-        e if e.is_timeout() => "timeout",
-        _ => "lost",
-    }
-}
-
 fn date(headers: &HeaderMap) -> Option<Timestamp> {
     rfc2822::DateTimeParser::new().parse_timestamp(headers.get(header::DATE)?.to_str().ok()?).ok()
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
 }

@@ -1,13 +1,13 @@
 //! Single calls, and what their answers mean.
 
 use super::Settings;
-use reqwest::header::{self, HeaderMap};
-use reqwest::{Client, Method, Url, redirect};
+use reqwest::header;
+use reqwest::{Client, Method, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use silta_adapter::adapter::BadSettings;
 use silta_adapter::delivery::{Judgement, VerdictTable};
-use std::time::Duration;
+use silta_adapter::http;
 
 /// What the answers mean.
 const VERDICTS: &str = include_str!("../../../../mappings/verdicts-ooapi.toml");
@@ -38,20 +38,8 @@ impl<'a> Request<'a> {
 
 impl Http {
     pub(super) fn new(settings: &Settings) -> Result<Self, BadSettings> {
-        let bad = |reason: &str| BadSettings(reason.to_owned());
-        let url = Url::parse(&settings.url).map_err(|_| bad("url is not a web address"))?;
-        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
-            return Err(bad("url must be an http or https address without credentials"));
-        }
-        if !(1..=3600).contains(&settings.timeout_secs) {
-            return Err(bad("timeout_secs must be between 1 and 3600"));
-        }
-        // A redirect would carry the token elsewhere.
-        let client = Client::builder()
-            .timeout(Duration::from_secs(settings.timeout_secs))
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(|_| bad("no HTTP client can be made here"))?;
+        let url = http::address(&settings.url, "url")?;
+        let client = http::client(http::limit(settings.timeout_secs)?)?;
         Ok(Self {
             client,
             url,
@@ -70,11 +58,7 @@ impl Http {
     /// # Errors
     /// If it did not do what it was to do; the judgement says why.
     pub(super) async fn call(&self, request: Request<'_>) -> Result<Value, Judgement> {
-        let mut url = self.url.clone();
-        match url.path_segments_mut() {
-            Ok(mut segments) => segments.pop_if_empty().extend(request.path),
-            Err(()) => return Err(self.judge("request")),
-        };
+        let url = http::below(&self.url, request.path).ok_or_else(|| self.judge("request"))?;
         let patch = request.method == Method::PATCH;
         let mut call = self
             .client
@@ -89,17 +73,9 @@ impl Http {
             let media_type = if patch { "application/merge-patch+json" } else { "application/json" };
             call = call.header(header::CONTENT_TYPE, media_type).body(body.to_string());
         }
-        let mut response = call.send().await.map_err(|e| self.judge(cause_of(&e)))?;
-        let (status, wait) = (response.status(), retry_after(response.headers()));
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() <= self.longest => body.extend_from_slice(&chunk),
-                Ok(Some(_)) => return Err(self.judge("answer")),
-                Ok(None) => break,
-                Err(e) => return Err(self.judge(cause_of(&e))),
-            }
-        }
+        let mut response = call.send().await.map_err(|e| self.judge(http::cause_of(&e)))?;
+        let (status, wait) = (response.status(), http::retry_after(response.headers()));
+        let body = http::body(&mut response, self.longest).await.map_err(|cause| self.judge(cause))?;
         match status.is_success() {
             // Version 6 answers a PUT with nothing.
             true if body.is_empty() => Ok(Value::Null),
@@ -112,19 +88,4 @@ impl Http {
 /// True if a call found nothing under its address.
 pub(super) fn is_unknown(judgement: &Judgement) -> bool {
     judgement.cause == "http:404"
-}
-
-/// Only a failed connection is known not to have brought the request over.
-fn cause_of(error: &reqwest::Error) -> &'static str {
-    match error {
-        e if e.is_connect() => "connect",
-        e if e.is_builder() => "request",
-        e if e.is_timeout() => "timeout",
-        _ => "lost",
-    }
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
 }

@@ -19,12 +19,12 @@ use crate::decode::SoapFault;
 use crate::settings::SoapSettings;
 use crate::verdicts;
 use backon::{ExponentialBuilder, Retryable};
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use secrecy::SecretString;
-use silta_adapter::SmolStr;
 use silta_adapter::adapter::{BadSettings, Decode, DecodeContext, Limits, Unreadable};
 use silta_adapter::delivery::{Judgement, VerdictTable};
+use silta_adapter::{SmolStr, http};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -143,7 +143,7 @@ impl SoapReader {
         match answer.status() {
             StatusCode::OK => self.read(&mut answer, limit).await,
             status => {
-                let pause = retry_after(&answer);
+                let pause = http::retry_after(answer.headers());
                 let said = match status {
                     StatusCode::INTERNAL_SERVER_ERROR => self.read(&mut answer, FAULT_BYTES).await.unwrap_or_default(),
                     _ => Vec::new(),
@@ -183,11 +183,6 @@ fn fault_cause(unreadable: &Unreadable) -> Option<&'static str> {
         SoapFault { code: "Client", .. } => "fault:client",
         _ => "fault:server",
     })
-}
-
-/// The pause a service asks for, where it does so in seconds.
-fn retry_after(answer: &Response) -> Option<Duration> {
-    answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// Why a call came to nothing. The error itself names the address and is not repeated.
