@@ -347,6 +347,22 @@ mod tests {
     }
 
     #[test]
+    fn recognised_credit_within_two_wholes_counts_in_one() {
+        let recognised = json!({
+            "title": [{"lang": "en", "value": "Ethics"}], "recognised_on": "2026-06-01",
+            "organisations": [{"role": {"scheme": "virta:organisaatiorooli", "value": "3"},
+                "organisation": {"scheme": "virta:organisaatio", "value": "10065"}}]
+        });
+        let host =
+            [record("10065", "O", "5", titled("Ethics")), record("10065", "M", "25", json!({"parts": [{"id": "O"}]}))];
+        let home = [record("02509", "H", "5", recognised), record("02509", "W", "30", json!({"parts": [{"id": "H"}]}))];
+        let credits = sum(&[store("home", &home), store("host", &host)]);
+        assert_eq!((credits.stack.total.to_string(), credits.recognised.len()), ("50".to_owned(), 1), "{credits:?}");
+        let held: Vec<_> = credits.stores.iter().map(|h| h.total.to_string()).collect();
+        assert_eq!(held, ["30", "25"]);
+    }
+
+    #[test]
     fn parts_are_known_by_their_own_store_and_partial_ones_do_not_count() {
         let partial = json!({"category": {"scheme": "virta:opintosuorituslaji", "value": "3"}});
         let whole = record("10122", "W", "5", json!({"parts": [{"id": "P"}]}));

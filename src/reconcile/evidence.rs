@@ -4,7 +4,7 @@
 //! store that lost something. What cannot be believed is told and nothing is concluded from it.
 
 use silta_adapter::adapter::{Holding, LearnerQuery};
-use silta_adapter::canonical::record_form;
+use silta_adapter::canonical::record_text;
 use silta_adapter::record::{Body, Record};
 
 /// Differences that are believed of any inventory, however small.
@@ -45,12 +45,12 @@ pub(super) fn is_about(query: &LearnerQuery, answer: &Holding) -> bool {
 
 /// True if two answers say the same, in whatever order.
 pub(super) fn same(first: &Holding, second: &Holding) -> bool {
-    let forms = |holding: &Holding| {
-        let mut forms: Vec<String> = holding.records.iter().map(|r| record_form(r).to_string()).collect();
-        forms.sort_unstable();
-        forms
+    let texts = |holding: &Holding| {
+        let mut texts: Vec<Vec<u8>> = holding.records.iter().map(record_text).collect();
+        texts.sort_unstable();
+        texts
     };
-    first.complete == second.complete && forms(first) == forms(second)
+    first.complete == second.complete && texts(first) == texts(second)
 }
 
 /// How much an inventory holds beside what it should hold.

@@ -210,7 +210,7 @@ impl Losses<'_> {
 
     /// Drops a value; no loss if it says nothing.
     pub(crate) fn drop<T: Serialize>(&mut self, field: &mut Option<T>, path: &str, rule: &'static str) {
-        if field.take().is_some_and(|value| !canonical::of(&value).is_null()) {
+        if field.take().is_some_and(|value| !canonical::is_absent(&value)) {
             self.dropped(path, rule);
         }
     }

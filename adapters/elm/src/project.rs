@@ -250,7 +250,7 @@ impl<'c> Projector<'_, 'c> {
             let path = format!("/body/quality_assurance/{nth}");
             let said = !assurance.title.is_empty() && !assurance.agent.is_empty();
             if !(said && means(&assurance.accreditation_type, types) && means(&assurance.agent_country, countries)) {
-                if !canonical::of(assurance).is_null() {
+                if !canonical::is_absent(assurance) {
                     self.losses.dropped(path, "quality_assurance");
                 }
                 return false;
@@ -306,7 +306,7 @@ impl<'c> Projector<'_, 'c> {
         for (namespace, value) in std::mem::take(&mut extensions.0) {
             if namespace == rest::NAMESPACE && rest::is_sound(&value, kind) {
                 extensions.0.insert(namespace, value);
-            } else if !namespace.ends_with(".document") && !canonical::of(&value).is_null() {
+            } else if !namespace.ends_with(".document") && !canonical::is_absent(&value) {
                 let segment = namespace.replace('~', "~0").replace('/', "~1");
                 self.losses.dropped(format!("/body/extensions/{segment}"), "extensions");
             }

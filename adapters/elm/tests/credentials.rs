@@ -56,8 +56,8 @@ fn decode(document: &[u8]) -> (Vec<Record>, Vec<Problem>, Vec<String>) {
     (records, problems, reading.unread)
 }
 
-fn forms(records: &[Record]) -> Vec<String> {
-    let mut forms: Vec<String> = records.iter().map(|r| canonical::record_form(r).to_string()).collect();
+fn forms(records: &[Record]) -> Vec<Vec<u8>> {
+    let mut forms: Vec<Vec<u8>> = records.iter().map(canonical::record_text).collect();
     forms.sort();
     forms
 }

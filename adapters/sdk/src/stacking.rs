@@ -130,13 +130,13 @@ struct Stacking<'a> {
     by_id: HashMap<&'a str, usize>,
     /// The wholes each is part of.
     wholes: Vec<Vec<usize>>,
-    /// Pairs that are the same learning.
-    same: &'a [(usize, usize)],
+    /// Records of the same learning.
+    same: Vec<Vec<usize>>,
     oddities: Vec<Oddity>,
 }
 
 impl<'a> Stacking<'a> {
-    fn of(attainments: &'a [(&'a Record, &'a Attainment)], same: &'a [(usize, usize)]) -> Self {
+    fn of(attainments: &'a [(&'a Record, &'a Attainment)], same: &[(usize, usize)]) -> Self {
         let by_id: HashMap<&str, usize> =
             attainments.iter().enumerate().map(|(at, (record, _))| (record.head.key.id.as_str(), at)).collect();
         let mut wholes = vec![Vec::new(); attainments.len()];
@@ -147,6 +147,7 @@ impl<'a> Stacking<'a> {
                 }
             }
         }
+        let same = same.iter().map(|(one, other)| vec![*one, *other]).collect();
         Self { attainments, by_id, wholes, same, oddities: Vec::new() }
     }
 
@@ -163,10 +164,8 @@ impl<'a> Stacking<'a> {
         let wholes: Vec<Whole> = (0..self.attainments.len()).filter_map(|at| self.whole(at)).collect();
         self.shared();
         let mut roots = self.roots();
-        self.same_learning(&mut roots);
-        for (one, other) in self.same {
-            self.count_once(&[*one, *other], &mut roots);
-        }
+        self.same_learning();
+        self.same.iter().for_each(|group| self.count_once(group, &mut roots));
         // Wholes with credits of their own first, so that what is made of shared parts counts the rest.
         let mut seen = BTreeSet::new();
         let (own, made): (Vec<usize>, Vec<usize>) =
@@ -252,8 +251,8 @@ impl<'a> Stacking<'a> {
         self.attainments[at].1.parts.iter().filter_map(|part| self.by_id.get(part.id.as_str()).copied())
     }
 
-    /// Leaves of every learning that was recorded more than once the one with most credits.
-    fn same_learning(&mut self, roots: &mut Vec<usize>) {
+    /// Learning that was recorded more than once.
+    fn same_learning(&mut self) {
         let mut groups: BTreeMap<(SmolStr, String), BTreeSet<usize>> = BTreeMap::new();
         for at in 0..self.attainments.len() {
             for name in self.names(at) {
@@ -280,7 +279,7 @@ impl<'a> Stacking<'a> {
                 (Kind::SameLearning, "the same learning in several forms; it is counted once")
             };
             self.odd(kind, group.clone(), message);
-            self.count_once(&group, roots);
+            self.same.push(group);
         }
     }
 
@@ -304,19 +303,39 @@ impl<'a> Stacking<'a> {
         code.into_iter().chain(titles).map(|name| (body.clone(), name)).collect()
     }
 
-    /// The credits of a record: its own, else those of its parts, each once.
+    /// The credits of a record that are not counted yet: its own, less those of parts that count elsewhere; else those of
+    /// its parts.
     fn worth(&self, at: usize, seen: &mut BTreeSet<usize>) -> Decimal {
-        if !seen.insert(at) || is_partial(self.attainments[at].1) {
+        if seen.contains(&at) || is_partial(self.attainments[at].1) {
             return Decimal::ZERO;
         }
-        let parts: Vec<usize> = self.parts(at).collect();
-        match ects(self.attainments[at].1) {
-            Some(own) => {
-                parts.into_iter().for_each(|part| self.cover(part, seen));
-                own
-            }
-            None => parts.into_iter().map(|part| self.worth(part, seen)).sum(),
+        let Some(own) = ects(self.attainments[at].1) else {
+            seen.insert(at);
+            return self.parts(at).collect::<Vec<_>>().into_iter().map(|part| self.worth(part, seen)).sum();
+        };
+        let elsewhere = self.elsewhere(at, seen, &mut BTreeSet::new());
+        self.cover(at, seen);
+        for group in self.same.iter().filter(|group| group.iter().any(|one| seen.contains(one))).collect::<Vec<_>>() {
+            seen.extend(group);
         }
+        (own - elsewhere).max(Decimal::ZERO)
+    }
+
+    /// The credits below a record that count elsewhere.
+    fn elsewhere(&self, at: usize, seen: &BTreeSet<usize>, below: &mut BTreeSet<usize>) -> Decimal {
+        let mut credits = Decimal::ZERO;
+        for part in &self.attainments[at].1.parts {
+            let Some(piece) = self.by_id.get(part.id.as_str()).copied().filter(|piece| below.insert(*piece)) else {
+                continue;
+            };
+            let body = self.attainments[piece].1;
+            credits += match seen.contains(&piece) {
+                true if is_partial(body) => Decimal::ZERO,
+                true => part.ects.map(|ects| ects.0).or_else(|| ects(body)).unwrap_or_default(),
+                false => self.elsewhere(piece, seen, below),
+            };
+        }
+        credits
     }
 }
 
@@ -389,6 +408,21 @@ mod tests {
         let stack = super::stack("L".into(), &records, &[(0, 1), (4, 3)]);
         assert_eq!((stack.total.to_string().as_str(), kinds(&stack)), ("65", vec![]));
         assert_eq!(stack.counted, ["home", "degree"]);
+    }
+
+    #[test]
+    fn a_part_in_two_wholes_counts_in_one_of_them() {
+        let module = json!({"parts": [{"id": "part", "ects": "4"}]});
+        let records = [
+            attainment("one", "10", parts(&["module"])),
+            attainment("two", "20", parts(&["module", "part"])),
+            attainment("module", "", module),
+            attainment("part", "4", json!({})),
+            attainment("three", "30", parts(&["twin"])),
+            attainment("twin", "5", json!({})),
+        ];
+        let stack = super::stack("L".into(), &records, &[(3, 5)]);
+        assert_eq!(stack.total.to_string(), "51", "10, 20 less 4, 30 less 5: {stack:#?}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 export const BATCH = 500;
 export const CONCURRENCY = 32;
 const OFFERED = 200;
+const DRAIN = Number(process.env.DRAIN_SECS ?? 600) * 1000;
 
 export const phase = process.argv[2];
 export const jobs = Number(process.argv[3]);
@@ -27,7 +28,7 @@ export function tell(result) {
 }
 
 export class Handled {
-  #count = 0;
+  count = 0;
   #starts = [];
   #done;
   constructor() {
@@ -35,7 +36,7 @@ export class Handled {
   }
   one(number) {
     this.#starts.push([number, performance.now()]);
-    if (++this.#count === jobs) this.#done();
+    if (++this.count === jobs) this.#done();
   }
   latencies(offered) {
     const taken = this.#starts.map(([number, at]) => at - offered[number]).sort((a, b) => a - b);
@@ -72,8 +73,8 @@ export async function run({ prepare, insert, one, work }) {
       return tell(rate());
     case 'drain':
       await work(handled);
-      await handled.all;
-      return tell(rate());
+      await Promise.race([handled.all, new Promise((resolve) => setTimeout(resolve, DRAIN))]);
+      return tell({ rate: (handled.count * 1000) / (performance.now() - began), handled: handled.count });
     case 'latency': {
       await work(handled);
       const offered = await offer(one);

@@ -9,6 +9,7 @@ import time
 BATCH = 500
 CONCURRENCY = 32
 OFFERED = 200
+DRAIN = int(os.environ.get("DRAIN_SECS", 600))
 
 PHASE, JOBS = sys.argv[1], int(sys.argv[2])
 DATABASE = os.environ["DATABASE_URL"]
@@ -62,8 +63,12 @@ async def run(insert, one, work):
     worker = asyncio.create_task(work(handled))
     worker.add_done_callback(lambda task: task.cancelled() or task.result())
     if PHASE == "drain":
-        await handled.all.wait()
-        tell(rate())
+        try:
+            await asyncio.wait_for(handled.all.wait(), DRAIN)
+        except TimeoutError:
+            pass
+        count = len(handled.starts)
+        tell({"rate": count / (time.perf_counter() - began), "handled": count})
     if PHASE == "latency":
         offered = await offer(one)
         await handled.all.wait()

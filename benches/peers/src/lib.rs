@@ -2,6 +2,7 @@
 //!
 //! A runner is a program that is given one phase (`prepare`, `enqueue`, `drain`, `latency`), a number of jobs and in
 //! `DATABASE_URL` the database, and ends with one line of JSON on standard output.
+//! `drain` ends when all jobs are handled, or after `DRAIN_SECS`, with what was handled until then.
 
 use serde_json::{Value, json};
 use std::sync::Mutex;
@@ -57,6 +58,15 @@ impl Handled {
         }
         self.count.fetch_add(1, Ordering::SeqCst);
         self.any.notify_one();
+    }
+
+    /// Waits until so many were started, or time is over: how many a second were, since it began.
+    pub async fn drained(&self, jobs: usize, began: Instant) -> Value {
+        let limit = std::env::var("DRAIN_SECS").ok().and_then(|secs| secs.parse().ok()).unwrap_or(600);
+        let _ = tokio::time::timeout(Duration::from_secs(limit), self.wait(jobs)).await;
+        let handled = self.count.load(Ordering::SeqCst);
+        let rate = handled as f64 / began.elapsed().as_secs_f64();
+        json!({ "rate": rate, "handled": handled })
     }
 
     /// Waits until so many were started.

@@ -3,7 +3,7 @@
 use super::buckets::{Buckets, Entry, Hash, Place};
 use serde_json::Value;
 use silta_adapter::adapter::{Decode, DecodeContext, Decoded, Stop, Unreadable};
-use silta_adapter::canonical::record_form;
+use silta_adapter::canonical::record_text;
 use silta_adapter::problem::{Problem, Severity};
 use silta_adapter::record::{Record, RecordKey, RecordKind};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -81,7 +81,6 @@ impl Kept {
 pub struct Keeping {
     forms: BufWriter<File>,
     end: u64,
-    text: Vec<u8>,
     hashes: Buckets,
     records: u64,
     kinds: BTreeMap<RecordKind, u64>,
@@ -98,7 +97,6 @@ impl Keeping {
         Ok(Self {
             forms: BufWriter::with_capacity(1 << 18, tempfile::tempfile()?),
             end: 0,
-            text: Vec::new(),
             hashes: Buckets::new()?,
             records: 0,
             kinds: BTreeMap::new(),
@@ -146,16 +144,14 @@ impl Keeping {
     /// # Errors
     /// If the private files fail.
     pub fn keep(&mut self, record: &Record) -> io::Result<()> {
-        let mut form = record_form(record);
-        if let (true, Value::Object(map)) = (record.head.state.is_tombstone(), &mut form) {
-            map.remove("body");
-        }
-        self.text.clear();
-        serde_json::to_writer(&mut self.text, &form)?;
-        let length = u32::try_from(self.text.len()).map_err(io::Error::other)?;
+        let text = match record.head.state.is_tombstone() {
+            true => record_text(&Record { head: record.head.clone(), body: None }),
+            false => record_text(record),
+        };
+        let length = u32::try_from(text.len()).map_err(io::Error::other)?;
         let place = Place { offset: self.end, length };
-        self.hashes.add(&Entry { key: hash_of(&record.head.key), content: hash(&self.text), place })?;
-        self.forms.write_all(&self.text)?;
+        self.hashes.add(&Entry { key: hash_of(&record.head.key), content: hash(&text), place })?;
+        self.forms.write_all(&text)?;
         self.end += u64::from(length);
         self.records += 1;
         *self.kinds.entry(record.head.key.kind).or_default() += 1;

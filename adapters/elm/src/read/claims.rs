@@ -301,7 +301,7 @@ fn repeats(first: &Record, later: &Record) -> bool {
             body.credits = None;
             body.parts.0.clear();
         }
-        canonical::record_form(&record)
+        canonical::record_text(&record)
     };
     bare(first) == bare(later)
 }

@@ -1,10 +1,13 @@
-//! A serialiser that writes the canonical form of anything made of record types.
+//! A serialiser that writes the canonical form of anything made of record types, as JSON text: every record that is kept,
+//! sent or compared passes through here, so no tree is built on the way.
 
 use crate::identity;
 use rust_decimal::Decimal;
 use serde::ser::{self, Serialize, Serializer};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 /// The names under which types say how they are normalised.
 pub mod hint {
@@ -45,6 +48,15 @@ pub mod hint {
         s.serialize_newtype_struct(IGNORED, value)
     }
 
+    /// Serialises a value that is not compared.
+    pub struct Ignored<T>(pub T);
+
+    impl<T: Serialize> Serialize for Ignored<T> {
+        fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+            ignored(&self.0, s)
+        }
+    }
+
     /// Serialises a value as its text.
     pub struct Display<T>(pub T);
 
@@ -58,11 +70,8 @@ pub mod hint {
 /// Dates by which registers say "until further notice".
 const OPEN_ENDS: [&str; 1] = ["2112-12-21"];
 
-/// Serialises into the canonical form. `Null` stands for absence and is dropped from objects.
-pub(super) struct Form;
-
 #[derive(Debug)]
-pub(super) struct Unrepresentable(String);
+struct Unrepresentable(String);
 
 impl fmt::Display for Unrepresentable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,46 +85,70 @@ impl ser::Error for Unrepresentable {
     }
 }
 
-fn normalise(name: &str, value: Value) -> Value {
-    match (name, value) {
-        (hint::IGNORED, _) => Value::Null,
-        (hint::SET, Value::Array(items)) if items.is_empty() => Value::Null,
-        (hint::SET, Value::Array(mut items)) => {
-            // Most sets have one element, and making its text is the dear part.
-            if items.len() > 1 {
-                items.sort_by_cached_key(Value::to_string);
+/// The text of a value's canonical form; `None` if it is absent from whatever holds it.
+pub(super) fn text<T: Serialize + ?Sized>(value: &T) -> Option<Vec<u8>> {
+    let mut out = Out { text: Vec::with_capacity(1024), parts: Vec::with_capacity(32) };
+    // Refused are only maps with keys that are not text, which no record type has.
+    let written = value.serialize(Form { out: &mut out, rule: PLAIN }).unwrap_or(Written::Nothing);
+    (written == Written::Something).then_some(out.text)
+}
+
+/// None of the rules of [`hint`].
+const PLAIN: &str = "";
+
+/// Whether a value is there: one that is not is left out of objects, and is `null` in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Something,
+    Nothing,
+}
+
+type Done = Result<Written, Unrepresentable>;
+
+/// What is written, and where the parts are of the lists and objects that are not closed yet.
+struct Out {
+    text: Vec<u8>,
+    parts: Vec<Part>,
+}
+
+/// An element of a list or a member of an object: where it is, and where what it is sorted by.
+struct Part {
+    all: Range<usize>,
+    key: Range<usize>,
+}
+
+impl Out {
+    fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
+        serde_json::to_writer(&mut self.text, value).map_err(ser::Error::custom)?;
+        Ok(Written::Something)
+    }
+
+    /// Sorts the parts from one on, with the last of which the text ends.
+    fn sort(&mut self, first: usize, key: fn(&[u8]) -> Cow<'_, [u8]>) {
+        let Self { text, parts } = self;
+        let parts = &mut parts[first..];
+        let compared = |one: &Part, other: &Part| key(&text[one.key.clone()]).cmp(&key(&text[other.key.clone()]));
+        if parts.is_sorted_by(|one, other| compared(one, other).is_le()) {
+            return;
+        }
+        parts.sort_by(compared);
+        let start = parts.iter().map(|part| part.all.start).min().unwrap_or_default();
+        let end = text.len();
+        for part in parts {
+            if text.len() > end {
+                text.push(b',');
             }
-            Value::Array(items)
+            text.extend_from_within(part.all.clone());
         }
-        (hint::DECIMAL, Value::String(text)) if is_plain_integer(&text) => Value::String(text),
-        (hint::DECIMAL, Value::String(text)) => match text.parse::<Decimal>() {
-            Ok(number) => Value::String(number.normalize().to_string()),
-            Err(_) => Value::String(text),
-        },
-        (hint::DATE, Value::String(mut text)) => {
-            text.truncate(10);
-            Value::String(text)
-        }
-        (hint::OPEN_END, Value::String(mut text)) => {
-            text.truncate(10);
-            if OPEN_ENDS.contains(&text.as_str()) { Value::Null } else { Value::String(text) }
-        }
-        (hint::DURATION, Value::String(text)) => Value::String(super::duration::normal(text)),
-        (hint::TRIMMED, Value::String(text)) => {
-            Value::String(if text.trim().len() == text.len() { text } else { text.trim().to_owned() })
-        }
-        (hint::IDENTIFIER, Value::Object(mut map)) => {
-            if let (Some(Value::String(scheme)), Some(Value::String(value))) = (map.get("scheme"), map.get("value")) {
-                let normal = identity::normal(scheme, value).into_owned();
-                map.insert("value".to_owned(), normal.into());
-            }
-            Value::Object(map)
-        }
-        (hint::EXTENSIONS, Value::Object(mut map)) => {
-            map.retain(|namespace, _| !namespace.ends_with(".document"));
-            object(map)
-        }
-        (_, value) => value,
+        text.drain(start..end);
+    }
+}
+
+/// A member's name, whatever had to be escaped in it.
+fn name(quoted: &[u8]) -> Cow<'_, [u8]> {
+    match quoted {
+        [_, plain @ .., _] if !plain.contains(&b'\\') => plain.into(),
+        _ => serde_json::from_slice::<String>(quoted).unwrap_or_default().into_bytes().into(),
     }
 }
 
@@ -124,83 +157,96 @@ fn is_plain_integer(text: &str) -> bool {
     (1..28).contains(&text.len()) && !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// An object without absent members; an empty object is absent itself.
-fn object(map: Map<String, Value>) -> Value {
-    if map.is_empty() { Value::Null } else { Value::Object(map) }
+fn day(text: &str) -> &str {
+    text.get(..10).unwrap_or(text)
 }
 
-type Out = Result<Value, Unrepresentable>;
+/// Writes one value, by a rule.
+struct Form<'o> {
+    out: &'o mut Out,
+    rule: &'static str,
+}
 
-impl Serializer for Form {
-    type Ok = Value;
+impl<'o> Form<'o> {
+    /// What encloses the content of a variant.
+    fn variant(self, variant: &'static str) -> Result<Self, Unrepresentable> {
+        self.out.text.push(b'{');
+        self.out.json(variant)?;
+        self.out.text.push(b':');
+        Ok(Self { rule: PLAIN, ..self })
+    }
+
+    fn open(self, bracket: u8, in_variant: bool) -> Parts<'o> {
+        self.out.text.push(bracket);
+        let first = self.out.parts.len();
+        Parts { start: self.out.text.len(), first, rule: self.rule, in_variant, out: self.out, member: None }
+    }
+}
+
+macro_rules! plain {
+    ($($method:ident $type:ty),*) => {$(
+        fn $method(self, v: $type) -> Done {
+            self.out.json(&v)
+        }
+    )*};
+}
+
+impl<'o> Serializer for Form<'o> {
+    type Ok = Written;
     type Error = Unrepresentable;
-    type SerializeSeq = List;
-    type SerializeTuple = List;
-    type SerializeTupleStruct = List;
-    type SerializeTupleVariant = List;
-    type SerializeMap = Members;
-    type SerializeStruct = Members;
-    type SerializeStructVariant = Members;
+    type SerializeSeq = Parts<'o>;
+    type SerializeTuple = Parts<'o>;
+    type SerializeTupleStruct = Parts<'o>;
+    type SerializeTupleVariant = Parts<'o>;
+    type SerializeMap = Parts<'o>;
+    type SerializeStruct = Parts<'o>;
+    type SerializeStructVariant = Parts<'o>;
 
-    fn serialize_bool(self, v: bool) -> Out {
-        Ok(Value::Bool(v))
+    plain!(
+        serialize_bool bool, serialize_i8 i8, serialize_i16 i16, serialize_i32 i32, serialize_i64 i64, serialize_u8 u8,
+        serialize_u16 u16, serialize_u32 u32, serialize_u64 u64, serialize_char char, serialize_bytes &[u8]
+    );
+
+    fn serialize_f32(self, v: f32) -> Done {
+        self.serialize_f64(v.into())
     }
-    fn serialize_i8(self, v: i8) -> Out {
-        Ok(v.into())
+    fn serialize_f64(self, v: f64) -> Done {
+        if v.is_finite() { self.out.json(&v) } else { Ok(Written::Nothing) }
     }
-    fn serialize_i16(self, v: i16) -> Out {
-        Ok(v.into())
+    fn serialize_str(self, v: &str) -> Done {
+        match self.rule {
+            hint::DECIMAL if !is_plain_integer(v) => match v.parse::<Decimal>() {
+                Ok(number) => self.out.json(&hint::Display(number.normalize())),
+                Err(_) => self.out.json(v),
+            },
+            hint::OPEN_END if OPEN_ENDS.contains(&day(v)) => Ok(Written::Nothing),
+            hint::OPEN_END | hint::DATE => self.out.json(day(v)),
+            hint::DURATION => self.out.json(&super::duration::normal(v.to_owned())),
+            hint::TRIMMED => self.out.json(v.trim()),
+            _ => self.out.json(v),
+        }
     }
-    fn serialize_i32(self, v: i32) -> Out {
-        Ok(v.into())
+    fn serialize_none(self) -> Done {
+        Ok(Written::Nothing)
     }
-    fn serialize_i64(self, v: i64) -> Out {
-        Ok(v.into())
-    }
-    fn serialize_u8(self, v: u8) -> Out {
-        Ok(v.into())
-    }
-    fn serialize_u16(self, v: u16) -> Out {
-        Ok(v.into())
-    }
-    fn serialize_u32(self, v: u32) -> Out {
-        Ok(v.into())
-    }
-    fn serialize_u64(self, v: u64) -> Out {
-        Ok(v.into())
-    }
-    fn serialize_f32(self, v: f32) -> Out {
-        Ok(v.into())
-    }
-    fn serialize_f64(self, v: f64) -> Out {
-        Ok(v.into())
-    }
-    fn serialize_char(self, v: char) -> Out {
-        Ok(v.to_string().into())
-    }
-    fn serialize_str(self, v: &str) -> Out {
-        Ok(v.into())
-    }
-    fn serialize_bytes(self, v: &[u8]) -> Out {
-        Ok(v.into())
-    }
-    fn serialize_none(self) -> Out {
-        Ok(Value::Null)
-    }
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Out {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Done {
         value.serialize(self)
     }
-    fn serialize_unit(self) -> Out {
-        Ok(Value::Null)
+    fn serialize_unit(self) -> Done {
+        Ok(Written::Nothing)
     }
-    fn serialize_unit_struct(self, _: &'static str) -> Out {
-        Ok(Value::Null)
+    fn serialize_unit_struct(self, _: &'static str) -> Done {
+        Ok(Written::Nothing)
     }
-    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Out {
-        Ok(variant.into())
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Done {
+        self.out.json(variant)
     }
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Out {
-        if name == hint::IGNORED { Ok(Value::Null) } else { Ok(normalise(name, value.serialize(Form)?)) }
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Done {
+        match name {
+            hint::IGNORED => Ok(Written::Nothing),
+            rule if rule.starts_with('$') => value.serialize(Self { rule, ..self }),
+            _ => value.serialize(self),
+        }
     }
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
@@ -208,17 +254,22 @@ impl Serializer for Form {
         _: u32,
         variant: &'static str,
         value: &T,
-    ) -> Out {
-        Ok(Value::Object(Map::from_iter([(variant.to_owned(), value.serialize(Form)?)])))
+    ) -> Done {
+        let Form { out, rule } = self.variant(variant)?;
+        if value.serialize(Form { out, rule })? == Written::Nothing {
+            out.json(&())?;
+        }
+        out.text.push(b'}');
+        Ok(Written::Something)
     }
-    fn serialize_seq(self, len: Option<usize>) -> Result<List, Unrepresentable> {
-        Ok(List { items: Vec::with_capacity(len.unwrap_or(0).min(64)), variant: None })
+    fn serialize_seq(self, _: Option<usize>) -> Result<Parts<'o>, Unrepresentable> {
+        Ok(self.open(b'[', false))
     }
-    fn serialize_tuple(self, len: usize) -> Result<List, Unrepresentable> {
-        self.serialize_seq(Some(len))
+    fn serialize_tuple(self, _: usize) -> Result<Parts<'o>, Unrepresentable> {
+        Ok(self.open(b'[', false))
     }
-    fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<List, Unrepresentable> {
-        self.serialize_seq(Some(len))
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Parts<'o>, Unrepresentable> {
+        Ok(self.open(b'[', false))
     }
     fn serialize_tuple_variant(
         self,
@@ -226,14 +277,14 @@ impl Serializer for Form {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<List, Unrepresentable> {
-        Ok(List { items: Vec::new(), variant: Some(variant) })
+    ) -> Result<Parts<'o>, Unrepresentable> {
+        Ok(self.variant(variant)?.open(b'[', true))
     }
-    fn serialize_map(self, _: Option<usize>) -> Result<Members, Unrepresentable> {
-        Ok(Members { map: Map::new(), name: None, variant: None })
+    fn serialize_map(self, _: Option<usize>) -> Result<Parts<'o>, Unrepresentable> {
+        Ok(self.open(b'{', false))
     }
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Members, Unrepresentable> {
-        self.serialize_map(None)
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Parts<'o>, Unrepresentable> {
+        Ok(self.open(b'{', false))
     }
     fn serialize_struct_variant(
         self,
@@ -241,65 +292,122 @@ impl Serializer for Form {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Members, Unrepresentable> {
-        Ok(Members { map: Map::new(), name: None, variant: Some(variant) })
+    ) -> Result<Parts<'o>, Unrepresentable> {
+        Ok(self.variant(variant)?.open(b'{', true))
     }
 }
 
-/// A list being written.
-pub(super) struct List {
-    items: Vec<Value>,
-    variant: Option<&'static str>,
+/// A list or an object being written.
+struct Parts<'o> {
+    out: &'o mut Out,
+    rule: &'static str,
+    /// Where its content starts.
+    start: usize,
+    /// Its first part.
+    first: usize,
+    in_variant: bool,
+    /// The member whose name is written: where it starts, with the comma before it, and the name.
+    member: Option<(usize, Range<usize>)>,
 }
 
-impl List {
-    fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unrepresentable> {
-        self.items.push(value.serialize(Form)?);
+impl Parts<'_> {
+    fn comma(&mut self) {
+        if self.out.parts.len() > self.first {
+            self.out.text.push(b',');
+        }
+    }
+
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unrepresentable> {
+        self.comma();
+        let start = self.out.text.len();
+        if value.serialize(Form { out: self.out, rule: PLAIN })? == Written::Nothing {
+            self.out.json(&())?;
+        }
+        let all = start..self.out.text.len();
+        self.out.parts.push(Part { key: all.clone(), all });
         Ok(())
     }
-    fn close(self) -> Out {
-        let list = Value::Array(self.items);
-        Ok(match self.variant {
-            Some(variant) => Value::Object(Map::from_iter([(variant.to_owned(), list)])),
-            None => list,
-        })
+
+    fn named<T: Serialize + ?Sized>(&mut self, name: &T) -> Result<(), Unrepresentable> {
+        let before = self.out.text.len();
+        self.comma();
+        let start = self.out.text.len();
+        name.serialize(Form { out: self.out, rule: PLAIN })?;
+        if self.out.text.get(start) != Some(&b'"') {
+            return Err(Unrepresentable("a member name that is not text".into()));
+        }
+        self.member = Some((before, start..self.out.text.len()));
+        Ok(())
     }
-}
 
-/// An object being written.
-pub(super) struct Members {
-    map: Map<String, Value>,
-    name: Option<String>,
-    variant: Option<&'static str>,
-}
-
-impl Members {
-    fn put<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Unrepresentable> {
-        let value = value.serialize(Form)?;
-        if !value.is_null() {
-            self.map.insert(name.to_owned(), value);
+    fn valued<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unrepresentable> {
+        let Some((before, key)) = self.member.take() else { return Ok(()) };
+        let ignored = self.rule == hint::EXTENSIONS && self.out.text.ends_with(b".document\"");
+        self.out.text.push(b':');
+        if ignored || value.serialize(Form { out: self.out, rule: PLAIN })? == Written::Nothing {
+            self.out.text.truncate(before);
+        } else {
+            self.out.parts.push(Part { all: key.start..self.out.text.len(), key });
         }
         Ok(())
     }
-    fn close(self) -> Out {
-        let members = object(self.map);
-        Ok(match self.variant {
-            Some(variant) => Value::Object(Map::from_iter([(variant.to_owned(), members)])),
-            None => members,
-        })
+
+    /// Closes a list. An empty set is absent.
+    fn close_list(self) -> Done {
+        let absent = self.rule == hint::SET && self.out.parts.len() == self.first;
+        if self.rule == hint::SET {
+            self.out.sort(self.first, |text| text.into());
+        }
+        self.close(b']', absent)
+    }
+
+    /// Closes an object. An empty one is absent.
+    fn close_object(self) -> Done {
+        let absent = self.out.parts.len() == self.first;
+        self.out.sort(self.first, name);
+        if self.rule != hint::IDENTIFIER {
+            return self.close(b'}', absent);
+        }
+        let (out, start) = (&mut *self.out, self.start - 1);
+        out.text.push(b'}');
+        let mut map: Map<String, Value> = serde_json::from_slice(&out.text[start..]).map_err(ser::Error::custom)?;
+        if let (Some(Value::String(scheme)), Some(Value::String(value))) = (map.get("scheme"), map.get("value")) {
+            let normal = identity::normal(scheme, value).into_owned();
+            map.insert("value".to_owned(), normal.into());
+        }
+        out.text.truncate(start);
+        out.parts.truncate(self.first);
+        out.json(&map)
+    }
+
+    fn close(self, bracket: u8, absent: bool) -> Done {
+        self.out.parts.truncate(self.first);
+        if absent {
+            self.out.text.truncate(self.start - 1);
+        } else {
+            self.out.text.push(bracket);
+        }
+        if !self.in_variant {
+            return Ok(if absent { Written::Nothing } else { Written::Something });
+        }
+        if absent {
+            self.out.json(&())?;
+        }
+        self.out.text.push(b'}');
+        Ok(Written::Something)
     }
 }
 
 macro_rules! list {
     ($($trait:ident . $method:ident),*) => {$(
-        impl ser::$trait for List {
-            type Ok = Value;
+        impl ser::$trait for Parts<'_> {
+            type Ok = Written;
             type Error = Unrepresentable;
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unrepresentable> {
-                self.push(value)
+                self.element(value)
             }
-            fn end(self) -> Out {
-                self.close()
+            fn end(self) -> Done {
+                self.close_list()
             }
         }
     )*};
@@ -311,39 +419,33 @@ list!(
     SerializeTupleVariant.serialize_field
 );
 
-macro_rules! members {
+macro_rules! object {
     ($($trait:ident),*) => {$(
-        impl ser::$trait for Members {
-            type Ok = Value;
+        impl ser::$trait for Parts<'_> {
+            type Ok = Written;
             type Error = Unrepresentable;
             fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Unrepresentable> {
-                self.put(name, value)
+                self.named(name)?;
+                self.valued(value)
             }
-            fn end(self) -> Out {
-                self.close()
+            fn end(self) -> Done {
+                self.close_object()
             }
         }
     )*};
 }
-members!(SerializeStruct, SerializeStructVariant);
+object!(SerializeStruct, SerializeStructVariant);
 
-impl ser::SerializeMap for Members {
-    type Ok = Value;
+impl ser::SerializeMap for Parts<'_> {
+    type Ok = Written;
     type Error = Unrepresentable;
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Unrepresentable> {
-        match key.serialize(Form)? {
-            Value::String(name) => {
-                self.name = Some(name);
-                Ok(())
-            }
-            _ => Err(Unrepresentable("a member name that is not text".into())),
-        }
+        self.named(key)
     }
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unrepresentable> {
-        let name = self.name.take().unwrap_or_default();
-        self.put(&name, value)
+        self.valued(value)
     }
-    fn end(self) -> Out {
-        self.close()
+    fn end(self) -> Done {
+        self.close_object()
     }
 }

@@ -4,6 +4,7 @@ use super::{
     Activity, Attainment, Body, Enrolment, Head, Learner, MobilityPeriod, Record, RecordKey, RecordKind, State,
     StudyRight,
 };
+use crate::canonical::hint;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap;
@@ -25,7 +26,7 @@ impl Serialize for Record {
         map.serialize_entry("learner", learner)?;
         map.serialize_entry("state", state)?;
         if let Some(revision) = source_revision {
-            map.serialize_entry("source_revision", revision)?;
+            map.serialize_entry("source_revision", &hint::Ignored(revision))?;
         }
         if *non_disclosure {
             map.serialize_entry("non_disclosure", non_disclosure)?;

@@ -107,7 +107,7 @@ fn own_members(fit: &mut Fit<'_>, extensions: &Extensions) -> Map<String, Value>
     let mut own = Map::new();
     for (namespace, value) in extensions.0.iter().filter(|(name, _)| !name.ends_with(".document")) {
         match value {
-            _ if canonical::of(value).is_null() => {}
+            _ if canonical::is_absent(value) => {}
             Value::Object(members) if namespace == CONTENT => own.clone_from(members),
             _ => fit.lose(format!("/body/extensions/{}", escaped(namespace)), Change::Dropped, OTHER_EXTENSION),
         }
@@ -121,7 +121,7 @@ fn own_members(fit: &mut Fit<'_>, extensions: &Extensions) -> Map<String, Value>
 }
 
 fn drop_member(fit: &mut Fit<'_>, own: &mut Map<String, Value>, name: &str, rule: &'static str) {
-    if own.remove(name).is_some_and(|value| !canonical::of(&value).is_null()) {
+    if own.remove(name).is_some_and(|value| !canonical::is_absent(&value)) {
         fit.lose(format!("/body/extensions/{CONTENT}/{name}"), Change::Dropped, rule);
     }
 }
@@ -467,7 +467,7 @@ fn research_fits(fit: &mut Fit<'_>, own: &Map<String, Value>, credits: Option<Am
 
 /// Somebody must have accepted the attainment: a person in Sisu, or one described by text.
 fn accepted(fit: &mut Fit<'_>, own: &Map<String, Value>) {
-    let says = |person: &Value, name: &str| person.get(name).is_some_and(|value| !canonical::of(value).is_null());
+    let says = |person: &Value, name: &str| person.get(name).is_some_and(|value| !canonical::is_absent(value));
     let named = |person: &Value| says(person, "personId") || says(person, "text");
     let there = own.get("acceptorPersons").and_then(Value::as_array);
     if !there.is_some_and(|persons| !persons.is_empty() && persons.iter().all(named)) {

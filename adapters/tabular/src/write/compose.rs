@@ -6,7 +6,7 @@ use crate::read;
 use crate::row::{Cell, Columns, Row};
 use serde_json::Value;
 use silta_adapter::adapter::{DecodeContext, ItemPlan, Limits, Refusal};
-use silta_adapter::canonical::record_form;
+use silta_adapter::canonical::record_text;
 use silta_adapter::fidelity::Loss;
 use silta_adapter::problem::Problem;
 use silta_adapter::record::Record;
@@ -271,8 +271,8 @@ fn same_head(back: &Record, record: &Record) -> bool {
     back.head.key == record.head.key && back.head.learner == record.head.learner
 }
 
-fn forms(records: &[Record]) -> Vec<String> {
-    let mut forms: Vec<String> = records.iter().map(|record| record_form(record).to_string()).collect();
+fn forms(records: &[Record]) -> Vec<Vec<u8>> {
+    let mut forms: Vec<Vec<u8>> = records.iter().map(record_text).collect();
     forms.sort_unstable();
     forms
 }

@@ -42,7 +42,7 @@ macro_rules! losses {
         $(
             /// Calls back with every field that says something and has no element.
             pub(super) fn $find(body: &$body, mut lost: impl FnMut(&'static str)) {
-                $(if !canonical::of(&body.$field).is_null() {
+                $(if !canonical::is_absent(&body.$field) {
                     lost(stringify!($field));
                 })*
             }

@@ -134,7 +134,7 @@ impl Visit for Project<'_> {
                 return self.keep::<S>(at, index, Flaw::Foreign);
             }
             // An optional part that says nothing is compared as absent, and is.
-            if may_go::<S>(at) && !S::LIST && canonical::of(item).is_null() {
+            if may_go::<S>(at) && !S::LIST && canonical::is_absent(item) {
                 return false;
             }
             let length = self.path.len();

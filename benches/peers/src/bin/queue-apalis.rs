@@ -34,8 +34,7 @@ async fn main() -> Result<(), Failed> {
             rate(asked.jobs, began)
         }
         "drain" => {
-            until(work(pool, handled.clone()), handled.wait(asked.jobs)).await?;
-            rate(asked.jobs, began)
+            until(work(pool, handled.clone()), handled.drained(asked.jobs, began)).await?
         }
         "latency" => {
             let offered = async {

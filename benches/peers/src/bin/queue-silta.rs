@@ -48,8 +48,7 @@ async fn main() -> Result<(), Failed> {
         "drain" => {
             let stop = CancellationToken::new();
             let work = delivery::run::start(&gateway, &stop);
-            handled.wait(asked.jobs).await;
-            let told = rate(asked.jobs, began);
+            let told = handled.drained(asked.jobs, began).await;
             stop.cancel();
             work.join_all().await;
             told
