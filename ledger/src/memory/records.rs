@@ -72,7 +72,7 @@ impl RecordRow {
         StoredRecord {
             id,
             tenant: self.tenant.clone(),
-            learner: version.learner,
+            learner: self.learner(),
             source: self.source.clone(),
             kind: self.kind,
             institution: self.institution.clone(),
