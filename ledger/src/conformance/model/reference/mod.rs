@@ -1,15 +1,19 @@
 //! What a ledger does, in the plainest words: lists that are walked from end to end, one rule after the other as the
 //! traits tell it. Nothing here is fast, and nothing is shared with a store.
 
+mod credentials;
 mod debts;
 mod findings;
+mod links;
 mod loads;
 mod records;
 mod retention;
+mod sent;
 
 use super::super::*;
 use silta_adapter::delivery::Verdict;
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 /// A content and its digest; the content may have been erased.
 type Content = (Digest, Option<Sealed>);
@@ -25,11 +29,17 @@ pub(crate) struct Reference {
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) reconciliations: Vec<Reconciliation>,
     pub(crate) findings: Vec<(LearnerId, Finding)>,
+    /// Tenant and link, oldest first.
+    pub(crate) links: Vec<(SmolStr, Link)>,
+    pub(crate) credentials: Vec<Issued>,
+    pub(crate) shares: Vec<([u8; 32], Share)>,
 }
 
 /// A record, all that was said of it, and all that arrived.
 pub(crate) struct Known {
     pub(crate) now: StoredRecord,
+    /// Whom it was ever about.
+    pub(crate) learners: BTreeSet<LearnerId>,
     pub(crate) lookup: Lookup,
     pub(crate) outcome: Outcome,
     pub(crate) versions: Vec<Change>,
