@@ -124,8 +124,9 @@ pub trait Records: Send + Sync {
     async fn problems_of(&self, id: RecordId) -> Result<Vec<StoredProblem>>;
 
     /// Erases a learner's personal rows and leaves keyed tombstones. Debts must have been turned to absent before
-    /// ([`Records::take_back`] of all records): a record that still stands is left alone. Of the others every sealed
-    /// byte goes: contents of versions and debts, losses, problems, findings (where they are not optional they become
+    /// ([`Records::take_back`] of all records): a record that still stands is left alone, and one that is about
+    /// somebody else now. Of the others every sealed byte goes, whomever an older version was about: contents of
+    /// versions and debts, losses, problems, findings (where they are not optional they become
     /// empty), documents of credentials; their open problems are closed. Where none of hers stands, what was known of
     /// who she is goes too ([`Links`]). Digests, states, debts and the journey stay. Returns how many records had
     /// something to blank in one of their versions.

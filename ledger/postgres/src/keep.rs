@@ -395,8 +395,16 @@ pub(super) async fn erase(ledger: &PostgresLedger, tenant: &str, learner: Learne
     }
     let records: Vec<i64> = taken_back.iter().map(|r| r.id).collect();
     sqlx::query!(
-        "DELETE FROM content WHERE learner = $1 AND (record IS NULL OR record = ANY($2))
-            OR id IN (SELECT p.content FROM problem p WHERE p.record IN (SELECT key FROM record WHERE id = ANY($2)))",
+        "WITH gone AS (SELECT id, key FROM record WHERE id = ANY($2))
+         DELETE FROM content WHERE id IN (
+                SELECT c.id FROM content c WHERE c.learner = $1 AND (c.record IS NULL OR c.record IN (SELECT id FROM gone))
+                UNION ALL SELECT v.content FROM gone JOIN version v ON v.record = gone.id
+                UNION ALL SELECT d.wanted_content FROM gone JOIN debt d ON d.record = gone.id
+                UNION ALL SELECT d.sent_content FROM gone JOIN debt d ON d.record = gone.id
+                UNION ALL SELECT d.confirmed_content FROM gone JOIN debt d ON d.record = gone.id
+                UNION ALL SELECT d.losses FROM gone JOIN debt d ON d.record = gone.id
+                UNION ALL SELECT p.content FROM gone JOIN problem p ON p.record = gone.key
+                UNION ALL SELECT f.evidence FROM gone JOIN finding f ON f.item = gone.key)",
         &learner,
         &records
     )

@@ -164,6 +164,7 @@ macro_rules! ledger_suite {
             // erasure
             erasure_leaves_pseudonyms_only
             erasure_spares_what_stands_and_other_learners
+            erasure_takes_all_of_a_record_whomever_it_was_about
         }
     };
     (@cases $name:ident, $make:path, $histories:literal: $($case:ident)*) => {

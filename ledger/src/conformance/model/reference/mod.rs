@@ -13,7 +13,6 @@ mod sent;
 use super::super::*;
 use silta_adapter::delivery::Verdict;
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 
 /// A content and its digest; the content may have been erased.
 type Content = (Digest, Option<Sealed>);
@@ -38,8 +37,6 @@ pub(crate) struct Reference {
 /// A record, all that was said of it, and all that arrived.
 pub(crate) struct Known {
     pub(crate) now: StoredRecord,
-    /// Whom it was ever about.
-    pub(crate) learners: BTreeSet<LearnerId>,
     pub(crate) lookup: Lookup,
     pub(crate) outcome: Outcome,
     pub(crate) versions: Vec<Change>,

@@ -33,7 +33,6 @@ impl Reference {
         let was_about = known.now.learner;
         if outcome.wrote() {
             known.now.learner = new.learner;
-            known.learners.insert(new.learner);
             known.now.state = new.state;
             if new.content.is_some() {
                 known.now.digest = new.digest;
@@ -150,10 +149,6 @@ impl Reference {
         }
     }
 
-    pub(crate) fn has_moved(&self, learner: LearnerId) -> bool {
-        self.records.iter().any(|r| r.learners.len() > 1 && r.learners.contains(&learner))
-    }
-
     pub(crate) fn erase(&mut self, tenant: &str, learner: LearnerId, at: Micros) -> u64 {
         let (mut gone, mut blanked) = (Vec::new(), 0);
         let theirs = |r: &&mut Known| r.now.tenant == tenant && r.now.learner == learner;
@@ -185,7 +180,7 @@ impl Reference {
         }
         let known: Vec<RecordId> = self.records.iter().map(|r| r.now.id).collect();
         for (of, finding) in &mut self.findings {
-            if *of == learner && (gone.contains(&finding.item) || !known.contains(&finding.item)) {
+            if gone.contains(&finding.item) || *of == learner && !known.contains(&finding.item) {
                 finding.evidence.clear();
             }
         }
@@ -230,14 +225,7 @@ impl Known {
             digest: new.digest,
             content: None,
         };
-        Self {
-            now,
-            lookup: new.lookup,
-            learners: BTreeSet::new(),
-            outcome: Outcome::New,
-            versions: Vec::new(),
-            arrivals: Vec::new(),
-        }
+        Self { now, lookup: new.lookup, outcome: Outcome::New, versions: Vec::new(), arrivals: Vec::new() }
     }
 
     pub(super) fn write(&mut self, position: i64, at: Micros, outcome: Outcome, said: StoredRecord) {
