@@ -4,13 +4,15 @@ use crate::{Batch, Incoming, Incumbent, Kept, LearnerId, LedgerError, Lookup, Ou
 use silta_adapter::canonical::Digest;
 use silta_adapter::record::{RecordKind, State};
 use smol_str::SmolStr;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What stands for a record.
 #[derive(Debug, Clone, Copy)]
 pub struct Standing {
     /// Number of its row.
     pub row: i64,
+    /// Whom its version is about.
+    pub learner: LearnerId,
     /// Its version.
     pub version: i64,
     /// Its state.
@@ -73,6 +75,15 @@ pub struct Verdicts<'a> {
     pub contents: Vec<NewContent<'a>>,
     /// Records to write, in order of arrival, each once.
     pub records: Vec<(&'a Incoming, Standing)>,
+    /// Whom the versions are about, and whom their records were about before.
+    pub learners: BTreeSet<LearnerId>,
+}
+
+impl Verdicts<'_> {
+    /// Numbers of the records that have a new version: what only raised a revision is not among them.
+    pub fn changed(&self) -> BTreeSet<i64> {
+        self.versions.iter().map(|judged| judged.standing.row).collect()
+    }
 }
 
 /// A key as a person knows it: what two sources may not both claim.
@@ -110,6 +121,7 @@ pub fn judge_batch<'a>(
             Some(old) => old,
             None => Standing {
                 row: draw(&mut rows)?,
+                learner: incoming.learner,
                 version: 0,
                 state: incoming.state,
                 revision: incoming.revision,
@@ -120,7 +132,9 @@ pub fn judge_batch<'a>(
         let raised = outcome == Outcome::Unchanged && incoming.revision > now.revision;
         if outcome.wrote() {
             superseded.insert((now.row, now.digest));
-            now = Standing { version: now.version + 1, state: incoming.state, ..now };
+            out.learners.extend([now.learner, incoming.learner]);
+            let learner = incoming.learner;
+            now = Standing { version: now.version + 1, learner, state: incoming.state, ..now };
             if let Some(bytes) = &incoming.content {
                 now.digest = incoming.digest;
                 let id = draw(&mut contents)?;

@@ -124,10 +124,12 @@ pub trait Records: Send + Sync {
     async fn problems_of(&self, id: RecordId) -> Result<Vec<StoredProblem>>;
 
     /// Erases a learner's personal rows and leaves keyed tombstones. Debts must have been turned to absent before
-    /// ([`Records::take_back`] of all records): a record that still stands is left alone. Of the others every sealed
-    /// byte goes: contents of versions and debts, losses, problems, findings (where they are not optional they become
-    /// empty), documents of credentials; their open problems are closed. Digests, states, debts and the journey stay. Returns how many records had something to blank in one of
-    /// their versions.
+    /// ([`Records::take_back`] of all records): a record that still stands is left alone, and one that is about
+    /// somebody else now. Of the others every sealed byte goes, whomever an older version was about: contents of
+    /// versions and debts, losses, problems, findings (where they are not optional they become
+    /// empty), documents of credentials; their open problems are closed. Where none of hers stands, what was known of
+    /// who she is goes too ([`Links`]). Digests, states, debts and the journey stay. Returns how many records had
+    /// something to blank in one of their versions.
     async fn erase(&self, tenant: &str, learner: LearnerId, at: Micros) -> Result<u64>;
 }
 
@@ -222,15 +224,15 @@ pub trait Debts: Send + Sync {
 
     /// Takes back that a debt was raised, if it still stands as it was raised for that reason ([`Debts::raise`]): owed,
     /// untried, and not being sent in a load. It is again what it was before, as far as its watermarks tell: confirmed
-    /// or sent where what is wanted is what was last accepted, settled where nothing is wanted and nothing was ever
-    /// accepted; what was never accepted waits for an operator, refused. The generation stays. False if nothing was
-    /// taken back.
+    /// or sent where what is wanted is what was last accepted, settled where nothing is wanted, nothing was ever
+    /// accepted and nothing can be there unseen ([unsure](DirtyItem::unsure)); what else was never accepted waits for
+    /// an operator, refused. The generation stays. False if nothing was taken back.
     async fn call_off(&self, at: Micros, debt: i64, why: &str) -> Result<bool>;
 
     /// Takes back that debts of a connection were paid: a destination said later that it did not take their items. Each
     /// that is paid by something present is refused, unless it was accepted, or seen there, after `until`. What was last accepted is then what
-    /// was last seen there, if anything was; without it something may be there that no watermark shows. Returns how many
-    /// were refused.
+    /// was last seen there, if anything was; without it something may be there that no watermark shows. Of an item that
+    /// is named twice the first word counts. Returns how many were refused.
     async fn reject(&self, at: Micros, connection: &str, until: Micros, rejected: &[Rejection]) -> Result<u64>;
 
     /// Says what reading a store back proved about debts. A proof counts if it is of the debt's generation and of what

@@ -1,9 +1,10 @@
 //! How values are written in columns, the same in every database.
 
-use crate::{LedgerError, Result, Wanted, rank};
+use crate::{LedgerError, Rejection, Result, Wanted, rank};
 use silta_adapter::canonical::Digest;
 use silta_adapter::problem::Severity;
 use silta_adapter::record::RecordKind;
+use std::collections::HashSet;
 
 /// The number of a kind: its place in the order of sending.
 pub fn kind_number(kind: RecordKind) -> i64 {
@@ -28,6 +29,12 @@ pub fn digest_from_bytes(bytes: &[u8]) -> Option<Digest> {
 
 /// The reason of a debt whose repair was called off before anything was ever accepted for it.
 pub const CALLED_OFF: &str = "its repair was called off";
+
+/// Rejections without those of an item that was named before.
+pub fn each_item_once(rejected: &[Rejection]) -> Vec<&Rejection> {
+    let mut named = HashSet::new();
+    rejected.iter().filter(|one| named.insert(one.item)).collect()
+}
 
 /// The name of a severity.
 pub fn severity_name(severity: Severity) -> &'static str {

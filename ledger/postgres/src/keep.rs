@@ -10,6 +10,7 @@ use silta_ledger::{
     Batch, DebtTarget, Incoming, Kept, LaneBy, LearnerId, Lookup, Micros, Outcome, RecordId, Result, TakeBack, rank,
 };
 use sqlx::PgConnection;
+use std::collections::BTreeSet;
 
 /// See [`silta_ledger::Records::keep`].
 pub(super) async fn keep(ledger: &PostgresLedger, batch: &Batch) -> Result<Vec<Kept>> {
@@ -24,12 +25,12 @@ pub(super) async fn keep(ledger: &PostgresLedger, batch: &Batch) -> Result<Vec<K
     write_arrivals(&mut tx, batch.at, &verdicts.arrivals).await?;
     if !verdicts.versions.is_empty() {
         let mark = tick(&mut tx).await?;
-        let written: Vec<i64> = verdicts.records.iter().map(|(_, standing)| standing.row).collect();
+        let changed: Vec<i64> = verdicts.changed().into_iter().collect();
         for target in &batch.targets {
             if target.composed {
-                mark_learners(&mut tx, target, mark, &written).await?;
+                mark_learners(&mut tx, target, mark, &verdicts.learners).await?;
             }
-            mark_dirty(&mut tx, target, mark, batch.at, &written).await?;
+            mark_dirty(&mut tx, target, mark, batch.at, &changed).await?;
         }
         write_versions(&mut tx, batch, &verdicts.versions).await?;
     }
@@ -50,7 +51,7 @@ async fn record_numbers(conn: &mut PgConnection, count: usize) -> Result<Vec<i64
 async fn load(conn: &mut PgConnection, batch: &Batch) -> Result<Known> {
     let mut known = Known::default();
     let rows = sqlx::query!(
-        "SELECT id, key, version, state, revision, digest, content FROM record WHERE key = ANY($1)",
+        "SELECT id, key, learner, version, state, revision, digest, content FROM record WHERE key = ANY($1)",
         &keys(batch.records.iter().map(|r| &r.id))
     )
     .fetch_all(&mut *conn)
@@ -62,6 +63,7 @@ async fn load(conn: &mut PgConnection, batch: &Batch) -> Result<Known> {
             RecordId(at.bytes("key", &found.key)?),
             Standing {
                 row: found.id,
+                learner: LearnerId(at.bytes("learner", &found.learner)?),
                 version: found.version,
                 state: at.named("state", &found.state, State::from_name)?,
                 revision: found.revision.map(i64::cast_unsigned),
@@ -128,6 +130,7 @@ async fn write_records(conn: &mut PgConnection, tenant: &str, records: &[(&Incom
     }
     let column = |of: fn(&Incoming) -> Vec<u8>| records.iter().map(|(r, _)| of(r)).collect::<Vec<_>>();
     let ids: Vec<i64> = records.iter().map(|(_, s)| s.row).collect();
+    let learners: Vec<Vec<u8>> = records.iter().map(|(_, s)| s.learner.0.to_vec()).collect();
     let sources: Vec<String> = records.iter().map(|(r, _)| r.source.to_string()).collect();
     let kinds: Vec<i16> = records.iter().map(|(r, _)| rank(r.kind).into()).collect();
     let institutions: Vec<String> = records.iter().map(|(r, _)| r.institution.to_string()).collect();
@@ -149,7 +152,7 @@ async fn write_records(conn: &mut PgConnection, tenant: &str, records: &[(&Incom
         tenant,
         &ids,
         &column(|r| r.id.0.to_vec()),
-        &column(|r| r.learner.0.to_vec()),
+        &learners,
         &column(|r| r.lookup.0.to_vec()),
         &sources,
         &kinds,
@@ -227,17 +230,20 @@ async fn write_arrivals(conn: &mut PgConnection, at: Micros, arrivals: &[Judged<
     Ok(())
 }
 
-/// Marks all debts dirty of the learners that some records are about, or were. Locks what [`mark_dirty`] locks after it.
-async fn mark_learners(conn: &mut PgConnection, target: &DebtTarget, mark: i64, records: &[i64]) -> Result<()> {
+/// Marks all debts of some learners dirty. Locks what [`mark_dirty`] locks after it.
+async fn mark_learners(
+    conn: &mut PgConnection,
+    target: &DebtTarget,
+    mark: i64,
+    learners: &BTreeSet<LearnerId>,
+) -> Result<()> {
     let connection = connection_id(conn, &target.connection).await?;
     sqlx::query!(
-        "WITH theirs AS (SELECT d.id FROM debt d WHERE d.connection = $1 AND d.learner IN (
-                SELECT r.learner FROM record r WHERE r.id = ANY($2) UNION
-                SELECT o.learner FROM debt o WHERE o.connection = $1 AND o.record = ANY($2))
+        "WITH theirs AS (SELECT d.id FROM debt d WHERE d.connection = $1 AND d.learner = ANY($2)
             ORDER BY d.id FOR UPDATE)
          UPDATE debt SET mark = $3 FROM theirs WHERE debt.id = theirs.id",
         connection,
-        records,
+        &learners.iter().map(|learner| learner.0.to_vec()).collect::<Vec<_>>(),
         mark
     )
     .execute(conn)
@@ -389,8 +395,16 @@ pub(super) async fn erase(ledger: &PostgresLedger, tenant: &str, learner: Learne
     }
     let records: Vec<i64> = taken_back.iter().map(|r| r.id).collect();
     sqlx::query!(
-        "DELETE FROM content WHERE learner = $1 AND (record IS NULL OR record = ANY($2))
-            OR id IN (SELECT p.content FROM problem p WHERE p.record IN (SELECT key FROM record WHERE id = ANY($2)))",
+        "WITH gone AS (SELECT id, key FROM record WHERE id = ANY($2))
+         DELETE FROM content WHERE id IN (
+                SELECT c.id FROM content c WHERE c.learner = $1 AND (c.record IS NULL OR c.record IN (SELECT id FROM gone))
+                UNION ALL SELECT v.content FROM gone JOIN version v ON v.record = gone.id
+                UNION ALL SELECT d.wanted_content FROM gone JOIN debt d ON d.record = gone.id
+                UNION ALL SELECT d.sent_content FROM gone JOIN debt d ON d.record = gone.id
+                UNION ALL SELECT d.confirmed_content FROM gone JOIN debt d ON d.record = gone.id
+                UNION ALL SELECT d.losses FROM gone JOIN debt d ON d.record = gone.id
+                UNION ALL SELECT p.content FROM gone JOIN problem p ON p.record = gone.key
+                UNION ALL SELECT f.evidence FROM gone JOIN finding f ON f.item = gone.key)",
         &learner,
         &records
     )

@@ -4,7 +4,7 @@ use super::rows::{insert_contents, opt_digest_bytes};
 use super::{PostgresLedger, commit, content_numbers, failed, tick};
 use silta_ledger::batch::NewContent;
 use silta_ledger::rows::row;
-use silta_ledger::stored::{CALLED_OFF, digest_bytes, wanted_name};
+use silta_ledger::stored::{CALLED_OFF, digest_bytes, each_item_once, wanted_name};
 use silta_ledger::{DebtState, Decision, LearnerId, Micros, Observation, Plan, Raise, Rejection, Result};
 use sqlx::PgConnection;
 use std::collections::HashMap;
@@ -361,7 +361,7 @@ pub(super) async fn call_off(ledger: &PostgresLedger, at: Micros, debt: i64, why
          FROM (SELECT d.id,
                 d.sent_at IS NOT NULL AND d.sent_digest IS NOT DISTINCT FROM
                     CASE WHEN d.wanted = 'present' THEN d.wanted_digest END AS accepted,
-                d.wanted = 'absent' AND d.sent_at IS NULL AS settled
+                d.wanted = 'absent' AND d.sent_at IS NULL AND NOT d.unsure AS settled
             FROM debt d JOIN record r ON r.id = d.record
             WHERE d.id = $1 AND d.state = 'owed' AND d.attempts = 0 AND d.reason = $3
                 AND NOT EXISTS (SELECT 1 FROM load l JOIN manifest m ON m.load = l.id
@@ -390,6 +390,7 @@ pub(super) async fn reject(
     rejected: &[Rejection],
 ) -> Result<u64> {
     let mut tx = ledger.write().await?;
+    let rejected = each_item_once(rejected);
     let items: Vec<Vec<u8>> = rejected.iter().map(|one| one.item.0.to_vec()).collect();
     let debts = sqlx::query_scalar!(
         "SELECT d.id FROM debt d JOIN record r ON r.id = d.record

@@ -10,6 +10,7 @@ use silta_ledger::{
     Batch, DebtTarget, Incoming, Kept, LaneBy, LearnerId, Lookup, Micros, Outcome, RecordId, Result, TakeBack,
 };
 use sqlx::SqliteConnection;
+use std::collections::BTreeSet;
 
 /// See [`silta_ledger::Records::keep`].
 pub(super) async fn keep(ledger: &SqliteLedger, batch: &Batch) -> Result<Vec<Kept>> {
@@ -22,12 +23,12 @@ pub(super) async fn keep(ledger: &SqliteLedger, batch: &Batch) -> Result<Vec<Kep
     write_versions(&mut tx, batch, &verdicts.versions).await?;
     write_arrivals(&mut tx, batch.at, &verdicts.arrivals).await?;
     if !verdicts.versions.is_empty() {
-        let written = numbers(verdicts.records.iter().map(|(_, standing)| standing.row));
+        let changed = numbers(verdicts.changed());
         for target in &batch.targets {
             if target.composed {
-                mark_learners(&mut tx, target, next.tick, &written).await?;
+                mark_learners(&mut tx, target, next.tick, &verdicts.learners).await?;
             }
-            mark_dirty(&mut tx, target, next.tick, batch.at, &written).await?;
+            mark_dirty(&mut tx, target, next.tick, batch.at, &changed).await?;
         }
     }
     commit(tx).await?;
@@ -37,7 +38,7 @@ pub(super) async fn keep(ledger: &SqliteLedger, batch: &Batch) -> Result<Vec<Kep
 async fn load(conn: &mut SqliteConnection, batch: &Batch) -> Result<Known> {
     let mut known = Known::default();
     let rows = sqlx::query!(
-        r#"SELECT id AS "id!", key AS "key!", version AS "version!", state AS "state!", revision, digest AS "digest!",
+        r#"SELECT id AS "id!", key AS "key!", learner AS "learner!", version AS "version!", state AS "state!", revision, digest AS "digest!",
             content
         FROM record WHERE key IN (SELECT unhex(value) FROM json_each(?))"#,
         keys(batch.records.iter().map(|r| &r.id))
@@ -51,6 +52,7 @@ async fn load(conn: &mut SqliteConnection, batch: &Batch) -> Result<Known> {
             RecordId(at.bytes("key", &found.key)?),
             Standing {
                 row: found.id,
+                learner: LearnerId(at.bytes("learner", &found.learner)?),
                 version: found.version,
                 state: at.named("state", &found.state, State::from_name)?,
                 revision: found.revision.map(i64::cast_unsigned),
@@ -123,7 +125,7 @@ async fn write_records(conn: &mut SqliteConnection, tenant: &str, records: &[(&I
         standing.row,
         incoming.id.0.to_vec(),
         tenant,
-        incoming.learner.0.to_vec(),
+        standing.learner.0.to_vec(),
         incoming.lookup.0.to_vec(),
         &*incoming.source,
         kind_number(incoming.kind),
@@ -175,16 +177,19 @@ async fn write_arrivals(conn: &mut SqliteConnection, at: Micros, arrivals: &[Jud
     Ok(())
 }
 
-/// Marks all debts dirty of the learners that some records (a JSON list of numbers) are about, or were.
-async fn mark_learners(conn: &mut SqliteConnection, target: &DebtTarget, mark: i64, records: &str) -> Result<()> {
+/// Marks all debts of some learners dirty.
+async fn mark_learners(
+    conn: &mut SqliteConnection,
+    target: &DebtTarget,
+    mark: i64,
+    learners: &BTreeSet<LearnerId>,
+) -> Result<()> {
     let connection = connection_id(conn, &target.connection).await?;
     sqlx::query!(
-        "UPDATE debt SET mark = ?2 WHERE connection = ?1 AND learner IN (
-            SELECT r.learner FROM record r WHERE r.id IN (SELECT value FROM json_each(?3)) UNION
-            SELECT d.learner FROM debt d WHERE d.connection = ?1 AND d.record IN (SELECT value FROM json_each(?3)))",
-        connection,
+        "UPDATE debt SET mark = ? WHERE connection = ? AND learner IN (SELECT unhex(value) FROM json_each(?))",
         mark,
-        records
+        connection,
+        list(learners.iter().map(|learner| format!("\"{}\"", hex(&learner.0))))
     )
     .execute(conn)
     .await
@@ -251,15 +256,25 @@ pub(super) async fn take_back(ledger: &SqliteLedger, batch: &TakeBack) -> Result
         return Ok(0);
     }
     let mut tx = ledger.write().await?;
-    let changed: Vec<i64> = sqlx::query_scalar!("UPDATE record SET state = ?, version = version + 1
-         WHERE key IN (SELECT unhex(value) FROM json_each(?)) AND tenant = ? AND state = 'current' RETURNING id AS \"id!\"", batch.state.name(), keys(&batch.ids), &*batch.tenant)
+    let changed = sqlx::query!(
+        r#"UPDATE record SET state = ?, version = version + 1
+         WHERE key IN (SELECT unhex(value) FROM json_each(?)) AND tenant = ? AND state = 'current'
+         RETURNING id AS "id!", learner AS "learner!: Vec<u8>""#,
+        batch.state.name(),
+        keys(&batch.ids),
+        &*batch.tenant
+    )
     .fetch_all(&mut *tx)
     .await
     .map_err(failed)?;
     if changed.is_empty() {
         return Ok(0);
     }
-    let records = numbers(changed.iter().copied());
+    let records = numbers(changed.iter().map(|found| found.id));
+    let mut learners = BTreeSet::new();
+    for found in &changed {
+        learners.insert(LearnerId(row("record", found.id).bytes("learner", &found.learner)?));
+    }
     let mark = next(&mut tx, 0).await?.tick;
     sqlx::query!(
         "INSERT INTO version (record, version, tenant, at, outcome, state, revision, digest, content)
@@ -277,7 +292,7 @@ pub(super) async fn take_back(ledger: &SqliteLedger, batch: &TakeBack) -> Result
         .await
         .map_err(failed)?;
     for target in batch.targets.iter().filter(|target| target.composed) {
-        mark_learners(&mut tx, target, mark, &records).await?;
+        mark_learners(&mut tx, target, mark, &learners).await?;
     }
     commit(tx).await?;
     Ok(changed.len() as u64)
@@ -303,9 +318,16 @@ pub(super) async fn erase(ledger: &SqliteLedger, tenant: &str, learner: LearnerI
     }
     let records = numbers(taken_back.iter().map(|found| found.id));
     sqlx::query!(
-        "DELETE FROM content WHERE learner = ?1 AND (record IS NULL OR record IN (SELECT value FROM json_each(?2)))
-            OR id IN (SELECT p.content FROM problem p WHERE p.record IN
-                (SELECT key FROM record WHERE id IN (SELECT value FROM json_each(?2))))",
+        "WITH gone AS (SELECT id, key FROM record WHERE id IN (SELECT value FROM json_each(?2)))
+         DELETE FROM content WHERE id IN (
+                SELECT c.id FROM content c WHERE c.learner = ?1 AND (c.record IS NULL OR c.record IN (SELECT id FROM gone))
+                UNION ALL SELECT v.content FROM gone JOIN version v ON v.record = gone.id
+                UNION ALL SELECT d.wanted_content FROM gone JOIN debt d ON d.record = gone.id
+                UNION ALL SELECT d.sent_content FROM gone JOIN debt d ON d.record = gone.id
+                UNION ALL SELECT d.confirmed_content FROM gone JOIN debt d ON d.record = gone.id
+                UNION ALL SELECT d.losses FROM gone JOIN debt d ON d.record = gone.id
+                UNION ALL SELECT p.content FROM gone JOIN problem p ON p.record = gone.key
+                UNION ALL SELECT f.evidence FROM gone JOIN finding f ON f.item = gone.key)",
         learner,
         records
     )

@@ -5,7 +5,7 @@ use super::{SqliteLedger, commit, failed, next};
 use serde_json::{Value, json};
 use silta_ledger::batch::NewContent;
 use silta_ledger::rows::row;
-use silta_ledger::stored::{CALLED_OFF, digest_bytes, wanted_name};
+use silta_ledger::stored::{CALLED_OFF, digest_bytes, each_item_once, wanted_name};
 use silta_ledger::{Decision, LearnerId, Micros, Observation, Plan, Raise, Rejection, Result};
 use sqlx::SqliteConnection;
 use std::collections::HashMap;
@@ -282,7 +282,7 @@ pub(super) async fn call_off(ledger: &SqliteLedger, at: Micros, debt: i64, why: 
                 WHEN was.settled THEN 'settled' ELSE 'refused' END
          FROM (SELECT d.id,
                 d.sent_at IS NOT NULL AND d.sent_digest IS iif(d.wanted = 'present', d.wanted_digest, NULL) AS accepted,
-                d.wanted = 'absent' AND d.sent_at IS NULL AS settled
+                d.wanted = 'absent' AND d.sent_at IS NULL AND NOT d.unsure AS settled
             FROM debt d CROSS JOIN record r ON r.id = d.record
             WHERE d.id = ?1 AND d.state = 'owed' AND d.attempts = 0 AND d.reason = ?3
                 AND NOT EXISTS (SELECT 1 FROM load l CROSS JOIN manifest m ON m.load = l.id
@@ -312,6 +312,7 @@ pub(super) async fn reject(
 ) -> Result<u64> {
     let mut tx = ledger.write().await?;
     let row = |one: &Rejection| json!([hex(&one.item.0), one.fixer.name(), one.reason]).to_string();
+    let rejected = each_item_once(rejected);
     // What was last accepted is what was last seen there.
     let refused = sqlx::query_scalar!(
         r#"UPDATE debt SET state = 'refused', since = ?2, fixer = j.value ->> 1,
@@ -321,7 +322,7 @@ pub(super) async fn reject(
             AND debt.connection = (SELECT id FROM connection WHERE name = ?3)
             AND debt.wanted = 'present' AND debt.state IN ('sent', 'confirmed', 'unverifiable')
             AND coalesce(debt.sent_at, 0) <= ?4 AND coalesce(debt.confirmed_at, 0) <= ?4 RETURNING debt.id AS "id!""#,
-        list(rejected.iter().map(row)),
+        list(rejected.into_iter().map(row)),
         at,
         connection,
         until

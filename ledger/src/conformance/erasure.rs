@@ -81,3 +81,18 @@ pub async fn erasure_spares_what_stands_and_other_learners(ledger: &dyn Ledger) 
     assert_eq!(stored(ledger, 2).await.content, None);
     assert_eq!(stored(ledger, 3).await.content, Some(vec![3]));
 }
+
+pub async fn erasure_takes_all_of_a_record_whomever_it_was_about(ledger: &dyn Ledger) {
+    owed(ledger, 1, &[attainment(1, 1), attainment(2, 1)]).await;
+    settle_all(ledger, &claim(ledger, 1).await, 1, DebtState::Sent).await;
+    owed(ledger, 2, &[of_learner(2, attainment(1, 2)), of_learner(2, attainment(2, 2))]).await;
+    take_back(ledger, 3, &[id(1)]).await;
+    assert_eq!(ledger.erase(TENANT, learner(1), 4).await.expect("erased"), 0, "they are another's now");
+    assert_eq!(stored(ledger, 1).await.content, Some(vec![2]));
+    assert_eq!(ledger.erase(TENANT, learner(2), 5).await.expect("erased"), 1);
+    let feed = ledger.feed(&[], &[], 0, 100).await.expect("feed");
+    let left: Vec<_> = feed.iter().filter(|c| c.record.content.is_some()).map(|c| c.record.id).collect();
+    assert_eq!(left, [id(2), id(2)], "of what does not stand nothing is left");
+    assert_eq!((holding(ledger, 1).await.sent_content, holding(ledger, 1).await.wanted_content), (None, None));
+    assert_eq!(holding(ledger, 2).await.sent_content, Some((digest(1), vec![1])));
+}

@@ -20,11 +20,12 @@ mod problems;
 mod property;
 mod records;
 mod retention;
+mod taken;
 mod together;
 
 pub use {
     access::*, claims::*, credentials::*, debts::*, erasure::*, faults::*, findings::*, links::*, loads::*, model::*,
-    problems::*, property::*, records::*, retention::*, together::*,
+    problems::*, property::*, records::*, retention::*, taken::*, together::*,
 };
 
 use super::*;
@@ -50,6 +51,7 @@ macro_rules! ledger_suite {
             revisions_outrank_the_order_of_arrival
             an_unchanged_arrival_raises_the_revision
             a_revision_never_falls
+            a_record_is_about_whom_its_version_says
             tombstones_are_revived_only_on_purpose
             withdrawn_consent_is_final
             a_bare_tombstone_keeps_the_content_it_had
@@ -71,6 +73,8 @@ macro_rules! ledger_suite {
             a_new_version_marks_its_items_dirty
             taking_back_marks_every_connection_dirty
             a_record_marks_all_items_composed_with_it
+            learners_a_record_was_about_in_passing_are_marked_too
+            only_versions_mark
             what_was_planned_may_stand
             a_mark_set_during_planning_survives
             a_mark_is_planned_once
@@ -84,7 +88,9 @@ macro_rules! ledger_suite {
             what_is_barred_is_never_raised
             what_was_raised_is_called_off_while_it_is_untried
             a_debt_called_off_is_what_it_was
+            what_may_be_there_is_not_settled_by_calling_off
             what_is_rejected_later_is_refused
+            the_first_word_about_a_rejected_item_counts
             what_was_sent_after_a_report_is_not_rejected_by_it
             observation_proves_only_what_was_sent
             observation_settles_the_uncertain
@@ -158,6 +164,7 @@ macro_rules! ledger_suite {
             // erasure
             erasure_leaves_pseudonyms_only
             erasure_spares_what_stands_and_other_learners
+            erasure_takes_all_of_a_record_whomever_it_was_about
         }
     };
     (@cases $name:ident, $make:path, $histories:literal: $($case:ident)*) => {

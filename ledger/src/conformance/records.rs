@@ -61,6 +61,18 @@ pub async fn a_revision_never_falls(ledger: &dyn Ledger) {
     assert_eq!(keep(ledger, 6, &[revised(1, 3, 6)]).await, [(Updated, 4)]);
 }
 
+pub async fn a_record_is_about_whom_its_version_says(ledger: &dyn Ledger) {
+    let moved = |n: u8| Incoming { revision: Some(n.into()), ..of_learner(2, attainment(1, n)) };
+    keep(ledger, 1, &[attainment(1, 1)]).await;
+    assert_eq!(keep(ledger, 2, &[moved(1)]).await, [(Outcome::Unchanged, 1)]);
+    assert_eq!((stored(ledger, 1).await.learner, stored(ledger, 1).await.revision), (learner(1), Some(1)));
+    keep(ledger, 3, &[moved(2), Incoming { revision: Some(3), ..attainment(1, 2) }]).await;
+    assert_eq!((stored(ledger, 1).await.learner, stored(ledger, 1).await.revision), (learner(2), Some(3)));
+    let feed = ledger.feed(&[], &[], 0, 9).await.expect("feed");
+    let told: Vec<_> = feed.iter().map(|c| (c.record.version, c.record.learner)).collect();
+    assert_eq!(told, [(1, learner(2)), (2, learner(2))], "older versions are told of whom it is about now");
+}
+
 pub async fn tombstones_are_revived_only_on_purpose(ledger: &dyn Ledger) {
     keep(ledger, 1, &[attainment(1, 1), gone(1, State::Misregistered)]).await;
     assert_eq!(keep(ledger, 2, &[gone(1, State::Misregistered)]).await, [(Unchanged, 2)]);

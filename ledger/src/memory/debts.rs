@@ -272,7 +272,7 @@ impl DebtRow {
                 (DebtState::Confirmed, None, String::new())
             }
             true => (DebtState::Sent, None, String::new()),
-            false if self.wanted == Some(Wanted::Absent) && self.sent_at.is_none() => {
+            false if self.wanted == Some(Wanted::Absent) && self.sent_at.is_none() && !self.unsure => {
                 (DebtState::Settled, None, String::new())
             }
             false => (DebtState::Refused, Some(Fixer::Operator), CALLED_OFF.to_owned()),

@@ -46,10 +46,11 @@ impl Rows {
         id
     }
 
-    /// Blanks the evidence about a learner, save that about records that stand.
-    pub(super) fn blank_findings(&mut self, learner: LearnerId, standing: &[RecordId]) {
+    /// Blanks the evidence about some records, and about a learner where the record is not known.
+    pub(super) fn blank_findings(&mut self, learner: LearnerId, gone: &[RecordId]) {
         for row in self.findings.values_mut() {
-            if row.learner == learner && !standing.contains(&row.finding.item) {
+            let item = &row.finding.item;
+            if gone.contains(item) || row.learner == learner && !self.records.contains_key(item) {
                 row.finding.evidence.clear();
             }
         }

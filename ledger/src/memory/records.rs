@@ -72,7 +72,7 @@ impl RecordRow {
         StoredRecord {
             id,
             tenant: self.tenant.clone(),
-            learner: version.learner,
+            learner: self.learner(),
             source: self.source.clone(),
             kind: self.kind,
             institution: self.institution.clone(),
@@ -274,10 +274,10 @@ impl Rows {
     }
 
     /// True if there was something to blank.
-    fn erase(&mut self, learner: LearnerId, id: RecordId, at: Micros) -> bool {
+    fn erase(&mut self, id: RecordId, at: Micros) -> bool {
         let mut blanked = false;
         let Some(row) = self.records.get_mut(&id) else { return false };
-        for version in row.versions.iter_mut().filter(|v| v.learner == learner) {
+        for version in &mut row.versions {
             blanked |= version.content.1.take().is_some();
         }
         for debt in self.debts_of(id) {
@@ -414,11 +414,11 @@ impl Records for MemoryLedger {
         let ids = rows.by_learner.get(&learner).cloned().unwrap_or_default();
         let (gone, standing): (Vec<_>, Vec<_>) = ids
             .into_iter()
-            .filter(|id| rows.records.get(id).is_some_and(|row| row.tenant == tenant))
+            .filter(|id| rows.records.get(id).is_some_and(|row| row.tenant == tenant && row.learner() == learner))
             .partition(|id| rows.records.get(id).is_some_and(|row| row.state().is_tombstone()));
-        let blanked = gone.iter().filter(|id| rows.erase(learner, **id, at)).count() as u64;
+        let blanked = gone.iter().filter(|id| rows.erase(**id, at)).count() as u64;
         if !gone.is_empty() {
-            rows.blank_findings(learner, &standing);
+            rows.blank_findings(learner, &gone);
             if standing.is_empty() {
                 rows.links.remove(&(tenant.into(), learner));
             }

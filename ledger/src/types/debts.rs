@@ -226,7 +226,7 @@ pub struct Debt {
     pub generation: i64,
     /// How often this generation was tried.
     pub attempts: i64,
-    /// Since when it is owed: when it was last planned or raised, or first marked.
+    /// Since when it is as it is: when it was last planned, raised, called off or rejected, or first marked.
     pub since: Micros,
     /// Who can fix it.
     pub fixer: Option<Fixer>,

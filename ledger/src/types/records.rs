@@ -166,7 +166,7 @@ pub struct Change {
     pub position: i64,
     /// When it was kept.
     pub at: Micros,
-    /// The record with the content of this version.
+    /// The record with the content of this version, as what it said then; its learner is whom it is about now.
     pub record: StoredRecord,
 }
 

@@ -3,6 +3,13 @@
 use super::*;
 
 impl Reference {
+    /// Every item of a connection that is of a learner.
+    pub(super) fn mark_learner(&mut self, connection: &str, learner: LearnerId, mark: i64) {
+        let hers: Vec<RecordId> = self.records.iter().filter(|r| r.now.learner == learner).map(|r| r.now.id).collect();
+        let items = self.debts.iter_mut().filter(|d| d.shown.connection == connection && hers.contains(&d.shown.item));
+        items.for_each(|d| d.mark = Some(mark));
+    }
+
     pub(super) fn mark_for(&mut self, target: &DebtTarget, item: RecordId, at: Micros, mark: i64) {
         let theirs = |d: &&mut Owing| d.shown.item == item && d.shown.connection == target.connection;
         if let Some(debt) = self.debts.iter_mut().find(theirs) {
@@ -89,14 +96,13 @@ impl Reference {
             let said = self.record(debt.shown.item).map(|r| (r.now.digest, r.now.content.clone()));
             for debt in self.debts.iter_mut().filter(|d| d.shown.id == plan.debt) {
                 debt.mark = None;
-                if matches!(plan.decision, Decision::Stand) {
-                    continue;
+                if !matches!(plan.decision, Decision::Stand) {
+                    debt.planned = true;
+                    debt.shown.since = at;
+                    debt.decided(&plan.decision, said.clone());
+                    planned.push(plan.debt);
                 }
-                debt.planned = true;
-                debt.shown.since = at;
-                debt.decided(&plan.decision, said.clone());
             }
-            planned.push(plan.debt);
         }
         self.queue(&planned, at, false);
     }
@@ -279,37 +285,6 @@ impl Reference {
         again.len() as u64
     }
 
-    pub(crate) fn raise(&mut self, at: Micros, why: &str, which: &Raise) -> u64 {
-        let mark = self.number();
-        let asked = |d: &&mut Owing| match which {
-            Raise::Debts(ids) => ids.contains(&d.shown.id),
-            Raise::State { connection, state } => d.shown.connection == *connection && d.shown.state == *state,
-        };
-        let mut raised = Vec::new();
-        for debt in self
-            .debts
-            .iter_mut()
-            .filter(asked)
-            .filter(|d| !matches!(d.shown.state, DebtState::Sending | DebtState::Barred))
-        {
-            raised.push(debt.shown.id);
-            match debt.goal {
-                Some(_) => debt.raised(at, why),
-                None => debt.mark = Some(mark),
-            }
-        }
-        self.queue(&raised, at, true);
-        raised.len() as u64
-    }
-
-    pub(crate) fn observed(&mut self, at: Micros, seen: &[Observation]) {
-        for one in seen {
-            let theirs = |d: &&mut Owing| d.shown.id == one.debt && d.shown.generation == one.generation;
-            self.debts.iter_mut().filter(theirs).for_each(|d| d.observed(at, one));
-        }
-        self.queue(&seen.iter().map(|o| o.debt).collect::<Vec<_>>(), at, false);
-    }
-
     /// By learner, rank and age.
     pub(crate) fn holdings(&self, connection: &str) -> Vec<Holding> {
         let whole = |content: &Option<Content>| content.clone().and_then(|(of, content)| Some((of, content?)));
@@ -362,13 +337,6 @@ impl Owing {
         self.goal.clone().filter(|_| self.shown.wanted == Wanted::Present)
     }
 
-    pub(super) fn raised(&mut self, at: Micros, why: &str) {
-        let shown = &mut self.shown;
-        (shown.state, shown.since, shown.attempts) = (DebtState::Owed, at, 0);
-        (shown.fixer, shown.reason) = (None, why.into());
-        shown.generation += 1;
-    }
-
     pub(super) fn decided(&mut self, decision: &Decision, said: Option<Content>) {
         match decision {
             Decision::Owe { wanted, digest, content, losses } => {
@@ -403,43 +371,6 @@ impl Owing {
         }
         if what.state == DebtState::Confirmed {
             self.seen(at);
-        }
-    }
-
-    pub(super) fn accepted(&mut self, at: Micros) {
-        self.sent = self.present();
-        self.shown.sent_at = Some(at);
-        self.unsure = false;
-    }
-
-    pub(super) fn seen(&mut self, at: Micros) {
-        self.confirmed = self.sent.clone();
-        self.shown.confirmed_at = Some(at);
-    }
-
-    pub(super) fn observed(&mut self, at: Micros, seen: &Observation) {
-        let settles = self.shown.state == DebtState::Uncertain && digest(&self.present()) == seen.digest;
-        if settles && seen.holds {
-            self.accepted(at);
-            self.shown.state = DebtState::Sent;
-        }
-        if self.shown.sent_at.is_some() && digest(&self.sent) == seen.digest {
-            if seen.holds {
-                self.seen(at);
-                if matches!(self.shown.state, DebtState::Sent | DebtState::Unverifiable) {
-                    self.shown.state = DebtState::Confirmed;
-                }
-            } else {
-                if digest(&self.confirmed) == digest(&self.sent) {
-                    (self.confirmed, self.shown.confirmed_at) = (None, None);
-                }
-                if self.shown.state == DebtState::Confirmed {
-                    self.shown.state = DebtState::Sent;
-                }
-            }
-        }
-        if settles && !seen.holds {
-            self.shown.state = DebtState::Owed;
         }
     }
 

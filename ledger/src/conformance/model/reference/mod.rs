@@ -1,11 +1,14 @@
 //! What a ledger does, in the plainest words: lists that are walked from end to end, one rule after the other as the
 //! traits tell it. Nothing here is fast, and nothing is shared with a store.
 
+mod credentials;
 mod debts;
 mod findings;
+mod links;
 mod loads;
 mod records;
 mod retention;
+mod sent;
 
 use super::super::*;
 use silta_adapter::delivery::Verdict;
@@ -25,6 +28,10 @@ pub(crate) struct Reference {
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) reconciliations: Vec<Reconciliation>,
     pub(crate) findings: Vec<(LearnerId, Finding)>,
+    /// Tenant and link, oldest first.
+    pub(crate) links: Vec<(SmolStr, Link)>,
+    pub(crate) credentials: Vec<Issued>,
+    pub(crate) shares: Vec<([u8; 32], Share)>,
 }
 
 /// A record, all that was said of it, and all that arrived.

@@ -30,7 +30,9 @@ impl Reference {
             self.records.push(Known::first(batch, new));
         }
         let known = &mut self.records[at];
+        let was_about = known.now.learner;
         if outcome.wrote() {
+            known.now.learner = new.learner;
             known.now.state = new.state;
             if new.content.is_some() {
                 known.now.digest = new.digest;
@@ -49,6 +51,10 @@ impl Reference {
         let kept = Kept { outcome, version: known.now.version };
         if outcome.wrote() {
             for target in &batch.targets {
+                if target.composed {
+                    self.mark_learner(&target.connection, was_about, mark);
+                    self.mark_learner(&target.connection, new.learner, mark);
+                }
                 self.mark_for(target, new.id, batch.at, mark);
             }
         }
@@ -76,6 +82,10 @@ impl Reference {
             known.now.state = batch.state;
             known.write(position, batch.at, Outcome::Updated, known.now.clone());
             changed.push(*id);
+            let learner = known.now.learner;
+            for target in batch.targets.iter().filter(|t| t.composed) {
+                self.mark_learner(&target.connection, learner, mark);
+            }
         }
         for debt in self.debts.iter_mut().filter(|d| changed.contains(&d.shown.item)) {
             debt.mark = Some(mark);
@@ -84,13 +94,17 @@ impl Reference {
     }
 
     pub(crate) fn feed(&self, tenants: &[String], kinds: &[RecordKind], after: i64) -> Vec<Change> {
-        let all = self.records.iter().flat_map(|r| &r.versions);
+        let told_now = |r: &Known, c: &Change| Change {
+            record: StoredRecord { learner: r.now.learner, ..c.record.clone() },
+            ..c.clone()
+        };
+        let all = self.records.iter().flat_map(|r| r.versions.iter().map(move |c| told_now(r, c)));
         let asked = all.filter(|c| {
             c.position > after
                 && (tenants.is_empty() || tenants.iter().any(|t| c.record.tenant == *t))
                 && (kinds.is_empty() || kinds.contains(&c.record.kind))
         });
-        let mut changes: Vec<Change> = asked.cloned().collect();
+        let mut changes: Vec<Change> = asked.collect();
         changes.sort_by_key(|c| c.position);
         changes
     }
@@ -153,13 +167,20 @@ impl Reference {
                 *content = None;
             }
         }
+        for credential in self.credentials.iter_mut().filter(|c| gone.contains(&c.item)) {
+            credential.document = None;
+        }
+        let stands = |r: &Known| r.now.tenant == tenant && r.now.learner == learner && !r.now.state.is_tombstone();
+        if !self.records.iter().any(stands) {
+            self.links.retain(|(of, link)| of != tenant || link.learner != learner);
+        }
         for problem in self.problems.iter_mut().filter(|p| p.record.is_some_and(|r| gone.contains(&r))) {
             problem.content.clear();
             problem.closed = problem.closed.or(Some(at));
         }
         let known: Vec<RecordId> = self.records.iter().map(|r| r.now.id).collect();
         for (of, finding) in &mut self.findings {
-            if *of == learner && (gone.contains(&finding.item) || !known.contains(&finding.item)) {
+            if gone.contains(&finding.item) || *of == learner && !known.contains(&finding.item) {
                 finding.evidence.clear();
             }
         }
