@@ -120,8 +120,7 @@ impl World {
                  [[connection]]\nname = 'virta'\ntenant = '{HOST}'\nadapter = 'virta'\nshrink_share = 1.0\n\
                  [connection.settings]\ndirectory = '{}'\n[connection.settings.soap]\nurl = '{virta_url}{PATH}'\n{not_failed}\
                  [[connection]]\nname = 'home'\ntenant = '{HOST}'\nadapter = 'ooapi'\n\
-                 [connection.settings]\nurl = '{home_url}/v1/tenants/{HOME}/interfaces/ooapi/partner'\ntoken = '{token}'\n\
-                 sources = ['sisu']\n{not_failed}",
+                 [connection.settings]\nurl = '{home_url}/v1/tenants/{HOME}/interfaces/ooapi/partner'\ntoken = '{token}'\n{not_failed}",
                 at("seal.key"),
                 at("seal.pem"),
                 at("credentials"),
