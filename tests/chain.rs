@@ -1,7 +1,14 @@
-//! From end to end: a simulated Sisu is pulled, and what it says reaches a simulated VIRTA and, by the Open Education API,
-//! a second gateway at the learner's home institution, which recognises the credit.
+//! From end to end: a simulated Sisu is pulled, and what it says reaches a simulated VIRTA, sealed credentials in a
+//! directory and, by the Open Education API, a second gateway at the learner's home institution, which recognises the
+//! credit.
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+#[path = "common/seals.rs"]
+mod seals;
+
+use axum::body::{Body as HttpBody, to_bytes};
+use axum::http::Request;
+use seals::{certificate, payload, verified};
 use serde_json::{Value, json};
 use silta::access::{self, NewToken};
 use silta::config::Config;
@@ -13,17 +20,20 @@ use silta::intake::{self, Submission};
 use silta::learners::{look, records_of_person};
 use silta::ledger::memory::MemoryLedger;
 use silta::ledger::{LearnerId, Role};
+use silta::reconcile::credits::{Credits, Store, credits};
 use silta::reconcile::{self, recognition};
-use silta::registry;
 use silta::sync;
 use silta::vault::Vault;
+use silta::{registry, share};
 use silta_adapter::record::{Body, Record, RecordKind, State};
+use silta_seal::{Bounds, Certificate, StatusList, Verdict};
 use silta_sisu::sandbox::{Sandbox as Sisu, SandboxOptions as SisuOptions};
 use silta_virta::sandbox::{PATH, Sandbox as Virta, SandboxOptions as VirtaOptions};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tower::ServiceExt;
 
 const SECOND: i64 = 1_000_000;
 const HOST: &str = "10088";
@@ -36,6 +46,7 @@ struct World {
     clock: Arc<ManualClock>,
     sisu: Arc<Sisu>,
     virta: Arc<Virta>,
+    certificate: Certificate,
     dir: tempfile::TempDir,
 }
 
@@ -86,6 +97,8 @@ impl World {
         tokio::spawn(async move { axum::serve(socket, router).await });
 
         let dir = tempfile::tempdir().expect("a directory");
+        let certificate = certificate(dir.path());
+        std::fs::create_dir(dir.path().join("credentials")).expect("a directory");
         let virta = Arc::new(Virta::open(VirtaOptions::new(dir.path())).expect("a store"));
         let (socket, virta_url) = listener().await;
         tokio::spawn(virta.clone().serve(socket, std::future::pending()));
@@ -94,30 +107,36 @@ impl World {
         tokio::spawn(sisu.clone().serve(socket, std::future::pending()));
         let not_failed =
             "[[connection.rule]]\nclassification = ['FAILED']\nsend = false\nbecause = 'it is no achievement'\n";
+        let at = |name: &str| dir.path().join(name).display().to_string();
         let host = gateway(
             &format!(
-                "[reconcile]\nsettle_secs = 60\n[[tenant]]\ncode = '{HOST}'\n\
+                "[server]\npublic_url = 'https://host.example'\n[reconcile]\nsettle_secs = 60\n\
+                 [[tenant]]\ncode = '{HOST}'\n[seal.own]\nkey = '{}'\ncertificate = '{}'\n\
+                 [[connection]]\nname = 'credentials'\ntenant = '{HOST}'\nadapter = 'elm'\nseal = 'own'\n\
+                 revocable = true\n[connection.settings]\nto = 'directory'\ndirectory = '{}'\n{not_failed}\
                  [[connection]]\nname = 'sisu'\ntenant = '{HOST}'\nadapter = 'sisu'\npull_every_secs = 60\n\
                  [connection.settings]\nurl = '{sisu_url}'\nfeeds = ['persons', 'study-rights', 'attainments']\n\
                  export = {{ name = 'export', password = 'export' }}\n\
                  [[connection]]\nname = 'virta'\ntenant = '{HOST}'\nadapter = 'virta'\nshrink_share = 1.0\n\
                  [connection.settings]\ndirectory = '{}'\n[connection.settings.soap]\nurl = '{virta_url}{PATH}'\n{not_failed}\
                  [[connection]]\nname = 'home'\ntenant = '{HOST}'\nadapter = 'ooapi'\n\
-                 [connection.settings]\nurl = '{home_url}/v1/tenants/{HOME}/interfaces/ooapi/partner'\ntoken = '{token}'\n\
-                 sources = ['sisu']\n{not_failed}",
-                dir.path().join("inbox").display()
+                 [connection.settings]\nurl = '{home_url}/v1/tenants/{HOME}/interfaces/ooapi/partner'\ntoken = '{token}'\n{not_failed}",
+                at("seal.key"),
+                at("seal.pem"),
+                at("credentials"),
+                at("inbox")
             ),
             1,
             &clock,
         );
-        Self { host, home, clock, sisu, virta, dir }
+        Self { host, home, clock, sisu, virta, certificate, dir }
     }
 
     fn connection(&self, name: &str) -> &Arc<Connection> {
         self.host.connection(name).expect("the connection")
     }
 
-    /// Pulls, delivers to both, reads both back. What VIRTA holds then.
+    /// Pulls, delivers to all three, reads back what can be read. What VIRTA holds then.
     async fn turn(&self) -> String {
         sync::pull(&self.host, self.connection("sisu")).await.expect("pulled");
         let virta = self.connection("virta");
@@ -130,8 +149,13 @@ impl World {
         }
         self.virta.tick().expect("ticked");
         let home = self.connection("home");
-        plan::plan_all(&self.host, home).await.expect("planned");
-        while items::round(&self.host, home).await.expect("a round").worked {}
+        for connection in [home, self.connection("credentials")] {
+            plan::plan_all(&self.host, connection).await.expect("planned");
+            while items::round(&self.host, connection).await.expect("a round").worked {}
+            let name = &connection.config.name;
+            let open = self.host.ledger.figures(name, self.host.now()).await.expect("figures").backlog();
+            assert_eq!(open, 0, "{name} is owed nothing more");
+        }
         self.clock.advance(120 * SECOND);
         for connection in [virta, home] {
             let summary = reconcile::run::run(&self.host, connection).await.expect("reconciled").expect("readable");
@@ -141,6 +165,29 @@ impl World {
         let mut files: Vec<_> = files.map(|entry| entry.expect("an entry").path()).collect();
         files.sort();
         files.last().map(|file| std::fs::read_to_string(file).expect("a document")).unwrap_or_default()
+    }
+
+    /// The credentials in the directory, by title.
+    fn credentials(&self) -> BTreeMap<String, Vec<u8>> {
+        let files = std::fs::read_dir(self.dir.path().join("credentials")).expect("a directory");
+        let files = files.map(|entry| entry.expect("an entry").path());
+        let sealed = files.filter(|file| file.extension().is_some_and(|extension| extension == "jsonld"));
+        let titled = |document: Vec<u8>| {
+            let title = payload(&document)["displayParameter"]["title"]["en"].as_str().unwrap_or_default().to_owned();
+            (title, document)
+        };
+        sealed.map(|file| titled(std::fs::read(file).expect("a credential"))).collect()
+    }
+
+    /// What a verifier finds of a credential who asks the issuer whether it was revoked.
+    async fn verdict(&self, credential: &[u8]) -> Verdict {
+        let router = silta::http::dressed(share::routes(), self.host.clone());
+        let request = Request::get("/status/credentials").body(HttpBody::empty()).expect("a request");
+        let (head, body) = router.oneshot(request).await.expect("an answer").into_parts();
+        assert_eq!(head.status, 200);
+        let list = to_bytes(body, usize::MAX).await.expect("a status list");
+        let lists = [StatusList::read(&list, Bounds::default()).expect("a status list")];
+        verified(credential, &self.certificate, &self.host.mappings, &lists, self.host.now()).verdict()
     }
 
     /// The attainments that came to the home institution, by title: how they stand, and the score.
@@ -181,6 +228,11 @@ impl World {
         let learner: LearnerId = self.home.vault.learner_id(&key);
         records_of_person(&self.home, HOME, learner).await.expect("records")
     }
+
+    async fn credits_at_home(&self) -> Credits {
+        let store = Store { name: "ledger".into(), records: self.person_at_home().await };
+        credits("s1".into(), &[store], &self.home.mappings.institutions)
+    }
 }
 
 fn attainment(id: &str, course: &str, grade: u8) -> Value {
@@ -192,9 +244,8 @@ fn attainment(id: &str, course: &str, grade: u8) -> Value {
             "roleUrn": "urn:code:organisation-role:responsible-organisation"}]})
 }
 
-#[tokio::test]
-async fn a_credit_reaches_the_national_store_and_the_home_institution() {
-    let world = World::new().await;
+/// What a register says of a learner who completed three courses and failed one.
+fn taught(world: &World) {
     world.sisu.put(
         "persons",
         json!({"id": "hy-hlo-1", "documentState": "ACTIVE", "firstNames": "Testi",
@@ -217,7 +268,12 @@ async fn a_credit_reaches_the_national_store_and_the_home_institution() {
     let mut failed = attainment("hy-a-4", "hy-CU-4", 0);
     (failed["state"], failed["primary"]) = ("FAILED".into(), false.into());
     world.sisu.put("attainments", failed);
+}
 
+#[tokio::test]
+async fn a_credit_reaches_the_national_store_its_learner_and_the_home_institution() {
+    let world = World::new().await;
+    taught(&world);
     let held = world.turn().await;
     assert_eq!(held.matches("<Opintosuoritus ").count(), 3, "{held}");
     assert!(held.contains("<Koulutuskoodi>612101</Koulutuskoodi>") && held.contains("<Tyyppi>2</Tyyppi>"), "{held}");
@@ -225,6 +281,12 @@ async fn a_credit_reaches_the_national_store_and_the_home_institution() {
     let arrived = world.arrived().await;
     assert_eq!(arrived.keys().cloned().collect::<Vec<_>>(), three(["Algorithms", "Data structures", "Networks"]));
     assert!(arrived.values().all(|said| *said == (State::Current, Some("3".to_owned()))), "{arrived:?}");
+
+    let first = world.credentials();
+    assert_eq!(first.keys().cloned().collect::<Vec<_>>(), three(["Algorithms", "Data structures", "Networks"]));
+    for credential in first.values() {
+        assert_eq!(world.verdict(credential).await, Verdict::Trusted);
+    }
 
     // At home she is somebody with another number, who had one of the courses recognised.
     world
@@ -244,7 +306,9 @@ async fn a_credit_reaches_the_national_store_and_the_home_institution() {
     let all: Vec<&Record> = person.iter().collect();
     let links = recognition::links(&all, &world.home.mappings.institutions);
     let told: Vec<_> = links.iter().map(|(home, origin)| (title(all[*home]), title(all[*origin]))).collect();
-    assert_eq!(told, [("Data structures".to_owned(), "Data structures".to_owned())], "recognised, and counted once");
+    assert_eq!(told, [("Data structures".to_owned(), "Data structures".to_owned())], "recognised");
+    let sum = world.credits_at_home().await;
+    assert_eq!((sum.stack.total.to_string().as_str(), sum.recognised.len()), ("7.5", 1), "counted once: {sum:?}");
 
     world.sisu.put("attainments", attainment("hy-a-1", "hy-CU-1", 5));
     let mut mistaken = attainment("hy-a-2", "hy-CU-2", 3);
@@ -259,6 +323,18 @@ async fn a_credit_reaches_the_national_store_and_the_home_institution() {
     assert_eq!(arrived["Algorithms"].0, State::Misregistered, "the standard has no deletion; the gateways have");
     assert_eq!(arrived["Networks"].0, State::Deleted);
     assert_eq!(world.person_at_home().await.iter().filter(|r| title(r) == "Algorithms").count(), 0);
+    let sum = world.credits_at_home().await;
+    assert_eq!((sum.stack.total.to_string().as_str(), sum.recognised.len()), ("2.5", 1), "{sum:?}");
+
+    let second = world.credentials();
+    assert_eq!(second.keys().collect::<Vec<_>>(), ["Data structures"], "what was taken back is no more there");
+    let corrected = &second["Data structures"];
+    assert_ne!(payload(corrected)["id"], payload(&first["Data structures"])["id"], "issued again");
+    assert!(payload(corrected)["credentialSubject"]["hasClaim"].to_string().contains("\"5\""));
+    assert_eq!(world.verdict(corrected).await, Verdict::Trusted);
+    for (title, credential) in &first {
+        assert_eq!(world.verdict(credential).await, Verdict::Invalid, "{title}: whoever kept it can see that it ended");
+    }
 }
 
 fn title(record: &Record) -> String {

@@ -3,10 +3,13 @@
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+#[path = "common/seals.rs"]
+mod seals;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256};
+use seals::{certificate, payload, verified};
 use serde_json::{Value, json};
 use silta::access::{NewToken, create};
 use silta::config::Config;
@@ -17,11 +20,9 @@ use silta::ledger::memory::MemoryLedger;
 use silta::ledger::{DebtState, Issued, RecordId, Role};
 use silta::vault::Vault;
 use silta::{http, registry, share};
-use silta_adapter::mapping::Mappings;
 use silta_elm::check::Edition;
 use silta_elm::sandbox::{Faults, Sandbox, SandboxOptions};
-use silta_seal::{Bounds, Certificate, Report, StatusList, Trust, Verdict, Verifier};
-use std::path::Path;
+use silta_seal::{Bounds, Certificate, Report, StatusList, Verdict};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
@@ -40,31 +41,6 @@ struct World {
     token: String,
     certificate: Certificate,
     dir: tempfile::TempDir,
-}
-
-/// A seal certificate, valid in 2026, with its key, in two files.
-fn certificate(dir: &Path) -> Certificate {
-    let mut params = CertificateParams::default();
-    params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CountryName, "FI");
-    params.distinguished_name.push(DnType::OrganizationName, "Esimerkin ammattikorkeakoulu");
-    params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 97]), "VATFI-00000000");
-    params.distinguished_name.push(DnType::CommonName, "Sinetti");
-    params.not_before = rcgen::date_time_ymd(2026, 1, 1);
-    params.not_after = rcgen::date_time_ymd(2030, 1, 1);
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::ContentCommitment];
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
-    let certificate = params.self_signed(&key).expect("a certificate");
-    std::fs::write(dir.join("seal.key"), key.serialize_pem()).expect("writes");
-    std::fs::write(dir.join("seal.pem"), certificate.pem()).expect("writes");
-    Certificate::from_der(certificate.der().to_vec()).expect("reads")
-}
-
-fn verified(document: &[u8], certificate: &Certificate, mappings: &Mappings, lists: &[StatusList], now: i64) -> Report {
-    let mut trust = Trust::default();
-    trust.pin(certificate.clone());
-    let now = jiff::Timestamp::from_microsecond(now).expect("a time");
-    Verifier { trust: &trust, mappings, lists, bounds: Bounds::default() }.verify(document, now)
 }
 
 impl World {
@@ -210,11 +186,6 @@ fn attainment(grade: &str) -> Value {
         "learning_outcomes": [{"title": [{"lang": "fi", "value": "Osaa valita teknologian"}, {"lang": "en", "value": "Chooses technology"}]}],
         "assessments": [{"assessment_type": concept("assessment", "6e6cb2cc78")}],
         "grade": {"scale": {"code": {"scheme": "virta:arvosana", "value": "Viisiportainen"}}, "value": grade}}})
-}
-
-fn payload(document: &[u8]) -> Value {
-    let sealed: Value = serde_json::from_slice(document).expect("JSON");
-    serde_json::from_str(sealed["payload"].as_str().expect("a payload")).expect("JSON")
 }
 
 #[tokio::test]

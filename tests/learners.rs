@@ -1,12 +1,13 @@
 //! Learners across systems: two registers of one institution, and the national register of learners that says who is who.
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+use jiff::Timestamp;
 use serde_json::json;
 use silta::config::Config;
-use silta::env::{ManualClock, Rng};
+use silta::env::{Clock as _, ManualClock, Rng};
 use silta::gateway::{Gateway, Parts};
 use silta::intake::{self, Submission};
-use silta::learners::{Looked, NotLooked, look, records_of_person};
+use silta::learners::{Looked, NotLooked, keep_up, look, records_of_person};
 use silta::ledger::LearnerId;
 use silta::ledger::memory::MemoryLedger;
 use silta::registry;
@@ -17,6 +18,7 @@ use std::io::Write;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
+const HOUR: i64 = 3600 * 1_000_000;
 const TENANT: &str = "10088";
 const HETU: &str = "010190-901R";
 const ONE: &str = "1.2.246.562.98.90000000019";
@@ -30,7 +32,10 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let register = Arc::new(Sandbox::default());
+        let clock = Arc::new(ManualClock::at(1_800_000_000_000_000));
+        let of_register = clock.clone();
+        let now = move || Timestamp::from_microsecond(of_register.now()).expect("a time");
+        let register = Arc::new(Sandbox::new(Arc::new(now)));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         tokio::spawn(register.clone().serve(listener, std::future::pending()));
@@ -41,7 +46,6 @@ impl World {
              caller_id = 'test'\n"
         ))
         .expect("a configuration");
-        let clock = Arc::new(ManualClock::at(1_800_000_000_000_000));
         let rng = Rng::from_seed(1);
         let parts = Parts {
             ledger: Arc::new(MemoryLedger::default()),
@@ -74,6 +78,13 @@ impl World {
         self.clock.advance(1_000_000);
         let people = self.gateway.connection("onr").expect("the connection").connected.people.clone();
         look(&self.gateway, TENANT, people.as_deref()).await
+    }
+
+    /// Keeps up, some hours later: how many learners were looked at.
+    async fn keep_up(&self) -> Result<usize, NotLooked> {
+        self.clock.advance(2 * HOUR);
+        let looked = keep_up(&self.gateway, self.gateway.connection("onr").expect("the connection")).await?;
+        Ok(looked.learners)
     }
 
     fn id(&self, source: &str, learner: &str) -> LearnerId {
@@ -159,4 +170,45 @@ async fn a_contradiction_links_nobody_and_an_outage_changes_nothing() {
     world.look().await.expect("looked");
     let told = world.gateway.ledger.problems(TENANT, 0, false, 10).await.expect("problems");
     assert!(told.iter().all(|problem| problem.code != "identity_contradiction"), "it is over");
+}
+
+#[tokio::test]
+async fn changes_are_followed_and_nobody_else_is_asked_about() {
+    let world = World::new().await;
+    world.register.add(ONE, Some(HETU), "Testi Taina", "Esimerkki");
+    world.register.add(TWO, None, "Testi", "Esimerkki");
+    world.push("sis", &[learner("a", "Esimerkki", &[("fi:hetu", HETU)])]).await;
+    world.push("open", &[learner("b", "Esimerkki", &[("fi:oppijanumero", TWO)]), learner("c", "Toinen", &[])]).await;
+    assert_eq!(world.keep_up().await.expect("kept up"), 3, "everybody at first");
+    assert_eq!(world.keep_up().await.expect("kept up"), 0, "nothing changed");
+
+    world.register.link(TWO, ONE);
+    assert_eq!(world.keep_up().await.expect("kept up"), 2, "she whose number changed, and who she is said to be");
+    assert!(world.same(A, B).await && !world.same(A, C).await);
+    world.register.link(ONE, TWO);
+    assert_eq!(world.keep_up().await.expect("kept up"), 2);
+    assert!(world.same(A, B).await, "another master, the same person");
+    world.register.link(TWO, ONE);
+    assert_eq!(world.keep_up().await.expect("kept up"), 2, "and back");
+    world.register.available(false);
+    world.register.unlink(TWO);
+    assert!(world.keep_up().await.is_err() && world.same(A, B).await, "an outage changes nothing");
+    world.register.available(true);
+    assert_eq!(world.keep_up().await.expect("kept up"), 2, "nor is anything lost in it");
+    assert!(!world.same(A, B).await, "undone");
+
+    world.push("open", &[learner("c", "Toinen", &[("fi:henkilo-oid", ONE)])]).await;
+    assert_eq!(world.keep_up().await.expect("kept up"), 2, "a record changed");
+    assert!(world.same(A, C).await && !world.same(B, C).await);
+    world.register.link(TWO, ONE);
+    world.clock.advance(HOUR / 2);
+    world.keep_up().await.expect("kept up");
+    assert!(world.same(A, B).await && world.same(A, C).await, "all three");
+
+    world.register.tells_changes(false);
+    assert_eq!(world.keep_up().await.expect("kept up"), 3, "a register that does not tell is asked about everybody");
+    world.register.tells_changes(true);
+    assert_eq!(world.keep_up().await.expect("kept up"), 0);
+    world.clock.advance(24 * HOUR);
+    assert_eq!(world.keep_up().await.expect("kept up"), 3, "and every day so is any");
 }

@@ -96,7 +96,8 @@ impl Found {
 }
 
 fn found_in(sent: &[Record], there: &[Record], complete: bool) -> Found {
-    let terms = Terms { now: 1_000, settle: 1, complete, institutions: &MAPPINGS.institutions, withheld: &[] };
+    let terms =
+        Terms { now: 1_000, settle: 1, complete, institutions: &MAPPINGS.institutions, withheld: &[], person: &[] };
     let comparison = compare(&accepted(sent), &single(there), terms);
     let (implied, own): (Vec<_>, Vec<_>) = comparison.findings.into_iter().partition(|one| one.implied_by.is_some());
     Found { own, implied: implied.len(), origins: comparison.origins }

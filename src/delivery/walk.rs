@@ -58,3 +58,26 @@ impl<'a> Walk<'a> {
         }
     }
 }
+
+/// One learner's items at a connection, by rank.
+///
+/// # Errors
+/// If the ledger fails.
+pub async fn holdings_of(
+    gateway: &Gateway,
+    connection: &Connection,
+    learner: LearnerId,
+) -> Result<Vec<Holding>, LedgerError> {
+    const PAGE: u32 = 100;
+    let mut holdings: Vec<Holding> = Vec::new();
+    let mut cursor = HoldingCursor { learner, rank: 0, debt: i64::MIN };
+    loop {
+        let page = gateway.ledger.holdings(&connection.config.name, Some(cursor), PAGE).await?;
+        let there = page.len();
+        holdings.extend(page.into_iter().take_while(|holding| holding.learner == learner));
+        match holdings.last().map(Holding::cursor) {
+            Some(last) if there == PAGE as usize && last != cursor => cursor = last,
+            _ => return Ok(holdings),
+        }
+    }
+}

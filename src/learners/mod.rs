@@ -4,9 +4,11 @@
 //! ([`crate::ledger::Links`]), made from identifiers and, where there is one, a register of identities, and undone when
 //! those say otherwise. [`mod@persons`] decides; here is what it decides from, and who asks what is known of a person.
 
+mod changes;
 pub mod persons;
 mod run;
 
+pub use changes::keep_up;
 pub use run::start;
 
 use crate::delivery::plan::new_problem;
@@ -14,9 +16,10 @@ use crate::delivery::{DeliveryError, items};
 use crate::gateway::Gateway;
 use crate::ledger::{Identification, LearnerId, NewProblem, ProblemReading, RecordId};
 use persons::{Known, Who, persons};
-use silta_adapter::adapter::{NotRead, People, PersonQuery};
+use silta_adapter::adapter::{Identity, NotRead, People, PersonQuery};
 use silta_adapter::problem::{Fixer, Problem, Severity};
-use silta_adapter::record::{Body, Record, RecordKind};
+use silta_adapter::record::{Body, Identifier, Record, RecordKind};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// How many learners one page of the walk has.
 const PAGE: u32 = 500;
@@ -24,10 +27,10 @@ const PAGE: u32 = 500;
 /// Origin of the problems told here.
 const ORIGIN: &str = "identity";
 
-/// What became of a look at all learners of a tenant.
+/// What became of a look at learners of a tenant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Looked {
-    /// Learners there are.
+    /// Learners looked at.
     pub learners: usize,
     /// Those who are known to be a person.
     pub known: usize,
@@ -62,24 +65,44 @@ struct Told {
     query: PersonQuery,
 }
 
+/// Whom a look is about who does not look at everybody.
+#[derive(Debug, Default)]
+struct News {
+    /// Learners of whom there is news in the ledger.
+    learners: HashSet<LearnerId>,
+    /// Identifiers of which there is news in the register.
+    identifiers: Vec<Identifier>,
+}
+
 /// Looks at all learners of a tenant, asks the register if there is one, and brings the links up to date: all of them or
 /// none.
 ///
 /// # Errors
 /// If the ledger or the register fails.
 pub async fn look(gateway: &Gateway, tenant: &str, people: Option<&dyn People>) -> Result<Looked, NotLooked> {
-    let told = all(gateway, tenant).await?;
-    let mut known: Vec<Known> = Vec::with_capacity(told.len());
-    let batch = people.map_or(told.len(), People::batch).max(1);
-    for page in told.chunks(batch) {
-        let queries: Vec<PersonQuery> = page.iter().map(|told| told.query.clone()).collect();
-        let said = match people {
-            Some(people) => people.identify(&queries).await?,
-            None => vec![Vec::new(); queries.len()],
-        };
-        let pairs = queries.into_iter().zip(said);
-        known.extend(pairs.map(|(query, said)| Known { identifiers: query.identifiers, said }));
-    }
+    look_at(gateway, tenant, people, None).await
+}
+
+/// Looks at the learners whom news concerns, or at all of them.
+async fn look_at(
+    gateway: &Gateway,
+    tenant: &str,
+    people: Option<&dyn People>,
+    news: Option<&News>,
+) -> Result<Looked, NotLooked> {
+    let mut told = all(gateway, tenant).await?;
+    let known = match news {
+        None => ask(people, &told.iter().collect::<Vec<_>>()).await?,
+        Some(news) => {
+            let asked = ask_about(gateway, tenant, people, &told, news).await?;
+            let mut at = 0;
+            told.retain(|_| {
+                at += 1;
+                asked.contains_key(&(at - 1))
+            });
+            asked.into_values().collect()
+        }
+    };
     let who = persons(&known);
     let at = gateway.now();
     let identification = |(told, who): (&Told, &Who)| Identification {
@@ -100,6 +123,60 @@ pub async fn look(gateway: &Gateway, tenant: &str, people: Option<&dyn People>) 
         contradictions: count(|who| **who == Who::Contradiction),
         changed,
     })
+}
+
+/// What is known of each learner.
+async fn ask(people: Option<&dyn People>, told: &[&Told]) -> Result<Vec<Known>, NotLooked> {
+    let mut known: Vec<Known> = Vec::with_capacity(told.len());
+    let batch = people.map_or(told.len(), People::batch).max(1);
+    for page in told.chunks(batch) {
+        let queries: Vec<PersonQuery> = page.iter().map(|told| told.query.clone()).collect();
+        let said = match people {
+            Some(people) => people.identify(&queries).await?,
+            None => vec![Vec::new(); queries.len()],
+        };
+        let pairs = queries.into_iter().zip(said);
+        known.extend(pairs.map(|(query, said)| Known { identifiers: query.identifiers, said }));
+    }
+    Ok(known)
+}
+
+/// What is known of the learners whom news concerns, by their places: of whoever shares an identifier, or a link that
+/// stands, with one of them, and with whom the register says now that they are.
+async fn ask_about(
+    gateway: &Gateway,
+    tenant: &str,
+    people: Option<&dyn People>,
+    told: &[Told],
+    news: &News,
+) -> Result<BTreeMap<usize, Known>, NotLooked> {
+    let of_person = |mark: &str| format!("person {}", gateway.vault.person_id(tenant, mark));
+    let mut marks: Vec<BTreeSet<String>> = Vec::with_capacity(told.len());
+    for one in told {
+        let links = gateway.ledger.links_of(tenant, one.id).await?;
+        let standing = links.iter().filter(|link| link.until.is_none()).map(|link| format!("person {}", link.person));
+        marks.push(persons::marks_of(&one.query.identifiers).chain(standing).collect());
+    }
+    let mut named: BTreeSet<String> = persons::marks_of(&news.identifiers).collect();
+    let mut asked: BTreeMap<usize, Known> = BTreeMap::new();
+    loop {
+        let persons: BTreeSet<String> = named.iter().map(|mark| of_person(mark)).collect();
+        let about = |at: usize| {
+            news.learners.contains(&told[at].id) || !marks[at].is_disjoint(&named) || !marks[at].is_disjoint(&persons)
+        };
+        let concerned = persons::concerned(&marks, about);
+        let next: Vec<usize> = (0..told.len()).filter(|at| concerned[*at] && !asked.contains_key(at)).collect();
+        if next.is_empty() {
+            return Ok(asked);
+        }
+        let known = ask(people, &next.iter().map(|at| &told[*at]).collect::<Vec<_>>()).await?;
+        for said in known.iter().flat_map(|known| &known.said) {
+            if let (_, Identity::Person(master)) = said {
+                named.insert(persons::mark(master));
+            }
+        }
+        asked.extend(next.into_iter().zip(known));
+    }
 }
 
 async fn all(gateway: &Gateway, tenant: &str) -> Result<Vec<Told>, DeliveryError> {

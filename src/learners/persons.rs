@@ -73,6 +73,25 @@ pub fn persons(learners: &[Known]) -> Vec<Who> {
     who
 }
 
+/// By what the identifiers of a learner are known: the same for whoever else has one of them.
+pub fn marks_of(identifiers: &[Identifier]) -> impl Iterator<Item = String> {
+    identifiers.iter().filter(|identifier| is_hers_for_ever(identifier)).map(mark)
+}
+
+/// Whom something concerns that is known of some learners, of whom there are the marks: these, and whoever shares a mark
+/// with one of them, however many steps away.
+pub fn concerned(marks: &[BTreeSet<String>], known_of: impl Fn(usize) -> bool) -> Vec<bool> {
+    let mut groups = Groups::new(marks.len());
+    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+    for (at, marks) in marks.iter().enumerate() {
+        for mark in marks {
+            groups.join(at, *first.entry(mark).or_insert(at));
+        }
+    }
+    let roots: BTreeSet<usize> = (0..marks.len()).filter(|at| known_of(*at)).map(|at| groups.root(at)).collect();
+    (0..marks.len()).map(|at| roots.contains(&groups.root(at))).collect()
+}
+
 /// By what a learner is known from others.
 #[derive(Debug, Default)]
 struct Marks {
@@ -122,7 +141,7 @@ fn is_hers_for_ever(identifier: &Identifier) -> bool {
 }
 
 /// An OID is the same person's under either scheme.
-fn mark(identifier: &Identifier) -> String {
+pub fn mark(identifier: &Identifier) -> String {
     let scheme = match identifier.scheme.as_str() {
         Learner::LEARNER_NUMBER => Learner::PERSON_OID,
         scheme => scheme,
@@ -241,6 +260,16 @@ mod tests {
         ]);
         assert_eq!(somebody_else[0], Who::Contradiction);
         assert!(matches!(somebody_else[1], Who::Person(_)), "one wrong name spoils nobody else: {somebody_else:?}");
+    }
+
+    #[test]
+    fn a_change_concerns_whoever_shares_something_with_whom_it_is_about() {
+        let marks = [&["a", "b"][..], &["c"], &["b", "d"], &["d"], &[]];
+        let marks: Vec<BTreeSet<String>> =
+            marks.iter().map(|marks| marks.iter().map(|mark| (*mark).to_owned()).collect()).collect();
+        assert_eq!(concerned(&marks, |at| at == 3), [true, false, true, true, false]);
+        assert_eq!(concerned(&marks, |at| at == 4), [false, false, false, false, true]);
+        assert_eq!(concerned(&marks, |_| false), [false; 5]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The loops that keep asking registers of identities.
 
-use super::look;
+use super::keep_up;
 use crate::gateway::{Connection, Gateway};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,11 +19,10 @@ pub fn start(gateway: &Arc<Gateway>, stop: &CancellationToken) -> JoinSet<()> {
 async fn every(gateway: Arc<Gateway>, connection: Arc<Connection>, stop: CancellationToken) {
     let config = &connection.config;
     let period = Duration::from_secs(config.pull_every_secs);
-    let people = connection.connected.people.as_deref();
     // One process asks; the others look again when it is done, or has died.
     let duty = format!("identify:{}", config.name);
     while !stop.is_cancelled() {
-        match stop.run_until_cancelled(gateway.on_duty(&duty, look(&gateway, &config.tenant, people))).await {
+        match stop.run_until_cancelled(gateway.on_duty(&duty, keep_up(&gateway, &connection))).await {
             None => return,
             Some(Ok(Some(Err(error)))) => {
                 tracing::error!(connection = %config.name, %error, "people are not identified")

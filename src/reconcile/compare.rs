@@ -4,7 +4,7 @@ use super::fingerprint::fingerprint;
 use super::item::{Found, Item, comparable, shown};
 use super::recognition;
 use crate::config::Ruling;
-use crate::ledger::{FindingKind, Holding, Micros, Wanted};
+use crate::ledger::{FindingKind, Holding, LearnerId, Micros, Wanted};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use silta_adapter::canonical::{Difference, diff, record_form};
@@ -13,7 +13,7 @@ use silta_adapter::record::{Body, Record, RecordKey, RecordKind};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// An item of one learner as we believe it stands at the destination.
+/// An item of one person as we believe it stands at the destination.
 #[derive(Debug, Clone)]
 pub struct Expected {
     /// The ledger's row.
@@ -50,9 +50,11 @@ pub struct Terms<'a> {
     pub institutions: &'a Institutions,
     /// Fields the store holds but does not show.
     pub withheld: &'a [(RecordKind, &'a str)],
+    /// The local ids of one person, if she is several learners: a record of hers may stand under any of them.
+    pub person: &'a [SmolStr],
 }
 
-/// What comparing one learner came to.
+/// What comparing one person came to.
 #[derive(Debug, Clone, Default)]
 pub struct Comparison {
     /// Indices of the expected items that are exactly as they should be, present or absent.
@@ -100,7 +102,7 @@ pub struct Evidence {
     pub ruling: Option<Ruling>,
 }
 
-/// Compares what was accepted for one learner with what is there.
+/// Compares what was accepted for one person, of however many learners, with what is there.
 pub fn compare(expected: &[Expected], found: &[Found<'_>], terms: Terms<'_>) -> Comparison {
     let mut out = Comparison::default();
     let mut there: HashMap<Identity, Vec<&Found<'_>>> = HashMap::new();
@@ -363,16 +365,13 @@ fn rekeyed(
     });
 }
 
-/// If the learner's own item is missing, everything else that is missing follows from it.
+/// If a learner's own item is missing, everything else of hers that is missing follows from it.
 fn attach_to_learner(expected: &[Expected], findings: &mut [Finding]) {
-    use silta_adapter::record::RecordKind::Learner;
-    let learner =
-        findings.iter().find(|f| f.kind == FindingKind::Missing && f.key.kind == Learner).and_then(|f| f.expected);
-    let Some(learner) = learner else { return };
-    for one in findings.iter_mut().filter(|f| f.kind == FindingKind::Missing && f.expected != Some(learner)) {
-        if one.expected.is_some_and(|at| expected[at].holding.learner == expected[learner].holding.learner) {
-            one.implied_by = Some(learner);
-        }
+    let own = |f: &Finding| f.expected.filter(|_| f.kind == FindingKind::Missing && f.key.kind == RecordKind::Learner);
+    let learner = |at: usize| expected[at].holding.learner;
+    let missing: HashMap<LearnerId, usize> = findings.iter().filter_map(own).map(|at| (learner(at), at)).collect();
+    for one in findings.iter_mut().filter(|f| f.kind == FindingKind::Missing) {
+        one.implied_by = one.expected.and_then(|at| missing.get(&learner(at)).copied().filter(|own| *own != at));
     }
 }
 

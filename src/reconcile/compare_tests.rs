@@ -91,6 +91,7 @@ fn kinds(expected: &[Expected], found: &[Record], complete: bool) -> Vec<(Findin
         complete,
         institutions: &mappings.institutions,
         withheld: &[(RecordKind::Learner, "/body/family_name")],
+        person: &[],
     };
     let comparison = compare(expected, &single(found), terms);
     let paths = |f: &Finding| f.evidence.fields.iter().map(|d| d.path.clone()).collect();
@@ -133,6 +134,42 @@ fn each_difference_has_its_kind() {
 }
 
 #[test]
+fn several_learners_are_one_person_and_each_misses_her_own() {
+    let (a, b) = (course("new", "A", "5", &[]), course("new", "B", "3", &[]));
+    let second = |mut item: Expected| {
+        item.holding.learner = LearnerId([2; 16]);
+        item
+    };
+    let under = |name: &str, record: &Record| {
+        let mut record = record.clone();
+        record.head.learner = name.into();
+        record
+    };
+    let mut two = under("L2", &learner(None));
+    two.head.key.id = "L2".into();
+    let items = [there(&learner(None)), there(&a), second(there(&two)), second(expected(4, &b, Some(under("L2", &b))))];
+    let mappings = mappings();
+    let names: [SmolStr; 2] = ["L1".into(), "L2".into()];
+    let terms = |person| Terms {
+        now: NOW,
+        settle: SETTLE,
+        complete: true,
+        institutions: &mappings.institutions,
+        withheld: &[],
+        person,
+    };
+    let moved = [learner(None), two.clone(), under("L2", &a), b.clone()];
+    let compared = compare(&items, &single(&moved), terms(&names));
+    assert_eq!((compared.findings.len(), compared.agreed.len()), (0, 4), "{compared:?}");
+    let apart = compare(&items, &single(&moved), terms(&names[..1]));
+    let kinds: Vec<_> = apart.findings.iter().map(|f| f.kind).collect();
+    assert_eq!(kinds, [FindingKind::Differs, FindingKind::Differs], "to others it matters whose it is");
+    let gone = compare(&items, &[], terms(&names));
+    let implied: Vec<_> = gone.findings.iter().map(|f| f.implied_by).collect();
+    assert_eq!(implied, [None, Some(0), None, Some(2)]);
+}
+
+#[test]
 fn an_item_is_compared_with_all_it_is_composed_of() {
     let (a, part) = (course("new", "A", "5", &["P"]), course("new", "P", "2", &[]));
     let (taina, testi) = (learner(Some("Malli")), learner(None));
@@ -149,6 +186,7 @@ fn an_item_is_compared_with_all_it_is_composed_of() {
         complete: true,
         institutions: &mappings.institutions,
         withheld: &[(RecordKind::Learner, "/body/family_name")],
+        person: &[],
     };
     let compared = |others: Vec<&Record>| compare(&items, &[Found { root: &a, others }], terms);
     let there = compared(vec![&part, &testi]);
@@ -209,7 +247,14 @@ fn what_follows_from_another_finding_is_attached_to_it() {
     let items =
         [there(&learner(None)), expected(2, &whole, Some(whole.clone())), expected(3, &part, Some(part.clone()))];
     let mappings = mappings();
-    let terms = Terms { now: NOW, settle: SETTLE, complete: true, institutions: &mappings.institutions, withheld: &[] };
+    let terms = Terms {
+        now: NOW,
+        settle: SETTLE,
+        complete: true,
+        institutions: &mappings.institutions,
+        withheld: &[],
+        person: &[],
+    };
     let orphan = compare(&items, &single(&[learner(None), whole]), terms);
     let kinds: Vec<_> = orphan.findings.iter().map(|f| (f.kind, f.implied_by)).collect();
     assert_eq!(kinds, [(FindingKind::OrphanPart, Some(2)), (FindingKind::Missing, None)]);
@@ -231,8 +276,14 @@ fn what_a_register_sent_under_both_names_of_an_institution_is_two_items() {
 fn a_lost_answer_is_settled_by_what_is_there_once_it_had_time_to_show() {
     let (a, other) = (course("02469", "A", "5", &[]), course("02469", "A", "4", &[]));
     let mappings = mappings();
-    let terms =
-        |complete| Terms { now: NOW, settle: SETTLE, complete, institutions: &mappings.institutions, withheld: &[] };
+    let terms = |complete| Terms {
+        now: NOW,
+        settle: SETTLE,
+        complete,
+        institutions: &mappings.institutions,
+        withheld: &[],
+        person: &[],
+    };
     let lost = |wanted: Option<&Record>, tried| Expected {
         lost: Some(Lost { wanted: wanted.map(alone), tried: Some(tried) }),
         ..expected(1, &a, None)

@@ -74,8 +74,8 @@ pub fn composed(answer: &Holding) -> Vec<Found<'_>> {
 
 /// The canonical form of what is compared: the body and whom it is about, and the same of the other records.
 pub(super) fn comparable(item: &Found<'_>, terms: Terms<'_>) -> Value {
-    let mut form = of_record(item.root, terms.institutions);
-    let other = |record: &&Record| (name(record, terms.institutions), of_record(record, terms.institutions));
+    let mut form = of_record(item.root, terms);
+    let other = |record: &&Record| (name(record, terms.institutions), of_record(record, terms));
     add(&mut form, item.others.iter().map(other));
     form
 }
@@ -86,7 +86,7 @@ pub(super) fn shown(accepted: &Item, found: &Value, terms: Terms<'_>) -> Value {
     let other = |record: &Record| {
         let name = name(record, terms.institutions);
         let there = found.get(WITH).and_then(|with| with.get(&name));
-        let form = there.map_or_else(|| of_record(record, terms.institutions), |there| as_shown(record, there, terms));
+        let form = there.map_or_else(|| of_record(record, terms), |there| as_shown(record, there, terms));
         (name, form)
     };
     add(&mut form, accepted.others.iter().map(other));
@@ -110,12 +110,19 @@ fn name(record: &Record, institutions: &Institutions) -> String {
     format!("{kind}:{}:{id}", institutions.current(institution))
 }
 
-/// Under which institution's name a record of a merged institution stands is the store's business, not a difference.
-fn of_record(record: &Record, institutions: &Institutions) -> Value {
+/// Under which institution's name a record of a merged institution stands is the store's business, not a difference; nor
+/// is under which of her local ids a record of one person stands.
+fn of_record(record: &Record, terms: Terms<'_>) -> Value {
+    let Terms { institutions, person, .. } = terms;
     let mut form = record_form(record);
     let Value::Object(map) = &mut form else { return form };
     for name in ["tenant", "source", "state", "non_disclosure"] {
         map.remove(name);
+    }
+    if let (Some(Value::String(learner)), [name, _, ..]) = (map.get_mut("learner"), person)
+        && person.iter().any(|other| other == learner)
+    {
+        *learner = name.to_string();
     }
     if let Some(Value::String(institution)) = map.get_mut("institution") {
         *institution = institutions.current(institution).to_owned();
@@ -127,7 +134,7 @@ fn of_record(record: &Record, institutions: &Institutions) -> Value {
 }
 
 fn as_shown(accepted: &Record, found: &Value, terms: Terms<'_>) -> Value {
-    let mut form = of_record(accepted, terms.institutions);
+    let mut form = of_record(accepted, terms);
     let kind = accepted.head.key.kind;
     for (_, path) in terms.withheld.iter().filter(|(of, path)| *of == kind && found.pointer(path).is_none()) {
         if let Some((parent, name)) = path.rsplit_once('/')

@@ -12,6 +12,7 @@ pub mod files;
 mod fingerprint;
 pub mod item;
 pub mod nested;
+mod person;
 mod policy;
 pub mod reading;
 pub mod recognition;

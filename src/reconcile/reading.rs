@@ -4,25 +4,26 @@
 use super::compare::{Comparison, Evidence, Expected, Finding, Lost, Terms, compare};
 use super::evidence::{Sizes, answered_once, is_about, same};
 use super::item::{Item, composed, single};
+use super::person::{Gathering, Person, question, united};
 use super::policy::ruling;
 use crate::config::Ruling;
 use crate::delivery::DeliveryError;
 use crate::delivery::items::open_item;
 use crate::delivery::settle::micros;
-use crate::delivery::walk::{Learner, Walk};
+use crate::delivery::walk::Walk;
 use crate::gateway::{Connection, Gateway};
 use crate::ledger::{
     DebtState, FindingKind, Holding, LearnerId, Micros, NewFinding, Observation, RecordId, Sealed, Summary, Wanted,
 };
 use silta_adapter::adapter::{self, DecodeContext, Inventory, LearnerQuery, Limits};
 use silta_adapter::canonical::Digest;
-use silta_adapter::record::{Body, Record, RecordKind};
+use silta_adapter::record::Record;
 use std::collections::HashSet;
 
 /// Findings that one run may come to. A store that differs in more is not what it was taken for.
 pub(super) const MOST_FINDINGS: usize = 50_000;
 
-/// What a run came to about one learner.
+/// What a run came to about one person.
 pub(super) struct Look {
     /// Items about which it is known whether they are as they should be.
     pub(super) looked_at: Vec<RecordId>,
@@ -39,6 +40,7 @@ pub(super) struct Reading<'a> {
     inventory: &'a dyn Inventory,
     ctx: DecodeContext,
     settle: Micros,
+    gathering: Gathering,
     sizes: Sizes,
     /// Learners whose answers cannot be believed, and why the first cannot.
     doubtful: Option<(i64, &'static str)>,
@@ -64,6 +66,7 @@ impl<'a> Reading<'a> {
             inventory,
             ctx,
             settle,
+            gathering: Gathering::default(),
             sizes: Sizes::default(),
             doubtful: None,
             summary: Summary::default(),
@@ -80,32 +83,28 @@ impl<'a> Reading<'a> {
         if learners.is_empty() {
             return Ok(Ok(false));
         }
-        let mut queries = Vec::with_capacity(learners.len());
-        for learner in &learners {
-            queries.push(question(self.gateway, self.connection, learner.id).await?);
-        }
-        let answers = match self.ask(&queries).await {
+        let persons = self.gathering.persons(self.gateway, self.connection, learners).await?;
+        let answers = match self.ask(&persons.iter().collect::<Vec<_>>()).await {
             Ok(answers) => answers,
             Err(doubt) => return Ok(Err(doubt)),
         };
         let mut odd = Vec::new();
-        for answer in answers {
-            let Some(learner) = learners.get(answer.query) else { continue };
-            if !is_about(&queries[answer.query], &answer) {
-                self.doubt("the store answers about somebody else");
+        for (person, answer) in persons.iter().zip(answers) {
+            let Some(answer) = answer else {
+                self.doubt(person, "the store answers about somebody else");
                 continue;
-            }
+            };
             if self.connection.composes() && answer.items.is_empty() && !answer.records.is_empty() {
-                self.doubt("the answer does not say which records make an item");
+                self.doubt(person, "the answer does not say which records make an item");
                 continue;
             }
-            let look = self.look(learner, &answer).await?;
+            let look = self.look(person, &answer).await?;
             match look.findings.iter().all(|f| f.kind == FindingKind::Settling) {
                 true => self.clean.push(look),
-                false => odd.push((answer, look)),
+                false => odd.push((person, answer, look)),
             }
         }
-        if let Err(doubt) = self.believe_twice(&queries, odd).await {
+        if let Err(doubt) = self.believe_twice(odd).await {
             return Ok(Err(doubt));
         }
         Ok(match self.looks.iter().map(|look| look.findings.len()).sum::<usize>() <= MOST_FINDINGS {
@@ -115,35 +114,48 @@ impl<'a> Reading<'a> {
     }
 
     /// A difference counts if the store shows it twice: one that changes while it is read is looked at again later.
-    async fn believe_twice(
-        &mut self,
-        queries: &[LearnerQuery],
-        odd: Vec<(adapter::Holding, Look)>,
-    ) -> Result<(), Doubt> {
+    async fn believe_twice(&mut self, odd: Vec<(&Person, adapter::Holding, Look)>) -> Result<(), Doubt> {
         if odd.is_empty() {
             return Ok(());
         }
-        let again: Vec<LearnerQuery> = odd.iter().map(|(first, _)| queries[first.query].clone()).collect();
-        let mut answers = self.ask(&again).await?;
-        answers.sort_by_key(|answer| answer.query);
-        for ((first, look), second) in odd.into_iter().zip(answers) {
-            match same(&first, &second) {
+        let again: Vec<&Person> = odd.iter().map(|(person, ..)| *person).collect();
+        let answers = self.ask(&again).await?;
+        for ((person, first, look), second) in odd.into_iter().zip(answers) {
+            match second.is_some_and(|second| same(&first, &second)) {
                 true => self.looks.push(look),
-                false => self.doubt("what the store holds changes while it is read"),
+                false => self.doubt(person, "what the store holds changes while it is read"),
             }
         }
         Ok(())
     }
 
-    async fn ask(&self, queries: &[LearnerQuery]) -> Result<Vec<adapter::Holding>, Doubt> {
-        self.connection.paced().await;
-        let answers = self.inventory.holdings(&self.ctx, queries).await.map_err(|e| e.0.reason)?;
-        answered_once(queries.len(), &answers)?;
-        Ok(answers)
+    /// What the store holds about each person; `None` where it answers about somebody else.
+    async fn ask(&self, persons: &[&Person]) -> Result<Vec<Option<adapter::Holding>>, Doubt> {
+        let queries: Vec<LearnerQuery> = persons.iter().flat_map(|person| person.queries.iter().cloned()).collect();
+        let mut answers = self.answers(&queries).await?.into_iter().zip(&queries);
+        let about = |(at, person): (usize, &&Person)| {
+            let hers: Vec<_> = answers.by_ref().take(person.queries.len()).collect();
+            let about = hers.iter().all(|(answer, query)| is_about(query, answer));
+            about.then(|| united(at, hers.into_iter().map(|(answer, _)| answer).collect()))
+        };
+        Ok(persons.iter().enumerate().map(about).collect())
     }
 
-    fn doubt(&mut self, why: &'static str) {
-        self.doubtful.get_or_insert((0, why)).0 += 1;
+    /// The answer to each question, in their order.
+    async fn answers(&self, queries: &[LearnerQuery]) -> Result<Vec<adapter::Holding>, Doubt> {
+        let mut all = Vec::with_capacity(queries.len());
+        for batch in queries.chunks(self.inventory.batch().max(1)) {
+            self.connection.paced().await;
+            let mut answers = self.inventory.holdings(&self.ctx, batch).await.map_err(|e| e.0.reason)?;
+            answered_once(batch.len(), &answers)?;
+            answers.sort_by_key(|answer| answer.query);
+            all.extend(answers);
+        }
+        Ok(all)
+    }
+
+    fn doubt(&mut self, person: &Person, why: &'static str) {
+        self.doubtful.get_or_insert((0, why)).0 += person.learners() as i64;
     }
 
     /// Whether what was read may be believed as a whole.
@@ -157,9 +169,9 @@ impl<'a> Reading<'a> {
         Some(format!("nothing is concluded about {learners} learners: {why}"))
     }
 
-    async fn look(&mut self, learner: &Learner, answer: &adapter::Holding) -> Result<Look, DeliveryError> {
-        let mut expected = Vec::with_capacity(learner.holdings.len());
-        for holding in &learner.holdings {
+    async fn look(&mut self, person: &Person, answer: &adapter::Holding) -> Result<Look, DeliveryError> {
+        let mut expected = Vec::new();
+        for holding in person.holdings() {
             expected.extend(expect(self.gateway, self.connection, holding).await?);
         }
         let terms = Terms {
@@ -168,29 +180,31 @@ impl<'a> Reading<'a> {
             complete: answer.complete,
             institutions: &self.gateway.mappings.institutions,
             withheld: self.inventory.withheld(),
+            person: &person.names,
         };
         let found = match self.connection.composes() {
             true => composed(answer),
             false => single(&answer.records),
         };
         let mut comparison = compare(&expected, &found, terms);
-        self.leave_known(learner.id, &mut comparison.findings).await?;
+        self.leave_known(person, &mut comparison.findings).await?;
         self.summary.legitimate += rule(&mut comparison.findings, &expected, self.connection);
         self.sizes.held += found.len() as i64;
-        self.count(&expected, &comparison, answer);
-        Ok(self.concluded(learner.id, &expected, &comparison, answer.complete))
+        self.count(&expected, &comparison);
+        self.summary.complete += if answer.complete { person.learners() as i64 } else { 0 };
+        Ok(self.concluded(person, &expected, &comparison, answer.complete))
     }
 
-    /// Leaves out what is ours under another learner's record: two registers of a tenant may know the same person, and a
-    /// store that is asked about her answers with what both have there.
-    async fn leave_known(&self, learner: LearnerId, findings: &mut Vec<Finding>) -> Result<(), DeliveryError> {
+    /// Leaves out what is ours under the record of a learner she is not linked with: two registers of a tenant may know
+    /// the same person, and a store that is asked about her answers with what both have there.
+    async fn leave_known(&self, person: &Person, findings: &mut Vec<Finding>) -> Result<(), DeliveryError> {
         let Gateway { ledger, vault, mappings, .. } = self.gateway;
         let (tenant, name) = (&self.connection.config.tenant, &self.connection.config.name);
         let mut known = HashSet::new();
         for key in findings.iter().filter(|one| one.expected.is_none()).map(|one| &one.key) {
             for other in ledger.look_up(tenant, vault.lookup(tenant, &key.id)).await? {
                 let current = |institution| mappings.institutions.current(institution);
-                if other.learner == learner
+                if person.is(other.learner)
                     || other.kind != key.kind
                     || current(&other.institution) != current(&key.institution)
                 {
@@ -206,17 +220,16 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn count(&mut self, expected: &[Expected], comparison: &Comparison, answer: &adapter::Holding) {
+    fn count(&mut self, expected: &[Expected], comparison: &Comparison) {
         let absent = |f: &&Finding| f.kind == FindingKind::Missing;
         self.sizes.known += expected.iter().filter(|item| item.sent.is_some()).count() as i64;
         self.sizes.absent += comparison.findings.iter().filter(absent).count() as i64;
-        self.summary.complete += i64::from(answer.complete);
         self.summary.items += expected.len() as i64;
         self.summary.agreed += comparison.agreed.len() as i64;
         self.summary.recognised += comparison.origins as i64;
     }
 
-    fn concluded(&self, learner: LearnerId, expected: &[Expected], comparison: &Comparison, complete: bool) -> Look {
+    fn concluded(&self, person: &Person, expected: &[Expected], comparison: &Comparison, complete: bool) -> Look {
         let observation = |at: usize, holds: bool| {
             let holding = &expected[at].holding;
             let digest = holding.sent_content.as_ref().map(|(digest, _)| *digest);
@@ -235,16 +248,19 @@ impl<'a> Reading<'a> {
             Observation { digest: wanted, ..observation(*at, *arrived) }
         }));
         let looked_at = expected.iter().filter(|_| complete).map(|e| e.holding.item).collect();
-        let findings = comparison.findings.iter().map(|one| self.finding(learner, expected, one)).collect();
+        let findings = comparison.findings.iter().map(|one| self.finding(person, expected, one)).collect();
         Look { looked_at, seen, findings }
     }
 
-    fn finding(&self, learner: LearnerId, expected: &[Expected], one: &Finding) -> NewFinding {
+    fn finding(&self, person: &Person, expected: &[Expected], one: &Finding) -> NewFinding {
         let vault = &self.gateway.vault;
         let item = |at: usize| expected[at].holding.item;
         NewFinding {
             item: one.expected.map_or_else(|| vault.record_id(&one.key), item),
-            learner,
+            learner: one.expected.map_or_else(
+                || person.learner_of(one.found.as_ref().map(|item| &item.root)),
+                |at| expected[at].holding.learner,
+            ),
             debt: one.expected.map(|at| expected[at].holding.debt),
             kind: one.kind,
             digest: one.found.as_ref().map(|item| vault.digest_key().records(&item.records())),
@@ -252,30 +268,6 @@ impl<'a> Reading<'a> {
             evidence: vault.seal_json(&one.evidence),
         }
     }
-}
-
-/// What to ask about a learner: all identifiers known, from every learner record, current or not.
-async fn question(
-    gateway: &Gateway,
-    connection: &Connection,
-    learner: LearnerId,
-) -> Result<LearnerQuery, DeliveryError> {
-    let mut query = LearnerQuery::default();
-    for stored in gateway.ledger.records_of(&connection.config.tenant, learner).await? {
-        let Some(content) = &stored.content else { continue };
-        if query.learner.is_empty() || stored.kind == RecordKind::Learner {
-            let record: Record = gateway.vault.open_json(content)?;
-            // A tombstone that named nobody keeps the content of whom it was about: she is asked about elsewhere.
-            if gateway.vault.learner_id(&record.learner_key()) != learner {
-                continue;
-            }
-            (query.source, query.learner) = (record.head.key.source, record.head.learner);
-            if let Some(Body::Learner(body)) = record.body {
-                query.identifiers.extend(body.identifiers.0);
-            }
-        }
-    }
-    Ok(query)
 }
 
 /// What a store holds about one learner, rows of other institutions included; or why it is not known whether that is
@@ -291,7 +283,7 @@ pub async fn read_one(
     let Some(inventory) = &connection.connected.inventory else { return Ok(Err("it cannot be read".into())) };
     let reading = Reading::new(gateway, connection, &**inventory);
     let query = question(gateway, connection, learner).await?;
-    let mut answers = match reading.ask(std::slice::from_ref(&query)).await {
+    let mut answers = match reading.answers(std::slice::from_ref(&query)).await {
         Ok(answers) => answers,
         Err(doubt) => return Ok(Err(doubt)),
     };

@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::config::Ruling;
-use crate::http::testing::{OURS, Twist, World, attainment, learner};
-use crate::ledger::{DebtState, Role};
+use crate::http::testing::{CANARY_CODE, OURS, Twist, World, attainment, learner};
+use crate::ledger::{DebtState, Identification, Role};
+use crate::reconcile::person::Gathering;
 use serde_json::json;
 use silta_adapter::adapter::Holding;
-use silta_adapter::record::{Body, Identifier, Record};
+use silta_adapter::record::{Body, Identifier, LearnerKey, Record};
 
 /// How many attainments the store holds, so that what is lost is more than a few.
 const MANY: usize = 60;
@@ -144,6 +145,55 @@ async fn rules_say_what_is_repaired_what_waits_and_what_is_no_error() {
     let mut held: Vec<_> = findings.iter().map(|f| (f.kind, f.status)).collect();
     held.sort_by_key(|(kind, _)| *kind);
     assert_eq!(held, [(FindingKind::Missing, FindingStatus::Repairing), (FindingKind::Differs, FindingStatus::Open)]);
+}
+
+#[tokio::test]
+async fn learners_who_are_one_person_are_asked_about_and_compared_as_one() {
+    const NUMBER: &str = "1.2.246.562.98.90000000019";
+    let world = established("repair = 'hold'").await;
+    let token = world.token(Role::Admin, Some(OURS), &[]).await;
+    let mut second = learner("p2");
+    second["body"]["identifiers"] = json!([{"scheme": "fi:oppijanumero", "value": NUMBER}]);
+    let mut theirs = attainment("b1", "2");
+    theirs["learner"] = "p2".into();
+    world.push(&token, &format!("{OURS}/records"), &format!("{second}\n{theirs}\n")).await.expect(200);
+    world.deliver("store").await;
+    world.later(10);
+    assert!(reconciled(&world).await.findings.is_empty());
+
+    // The store put one of her credits under her other number.
+    for record in world.held.lock().expect("a lock").iter_mut().filter(|record| record.head.key.id == "a1") {
+        record.head.learner = "p2".into();
+    }
+    let missing = |summary: &Summary| (summary.findings.len(), summary.findings.get("missing").copied());
+    assert_eq!(missing(&reconciled(&world).await), (1, Some(1)), "nobody says yet that they are one");
+    let gateway = &world.gateway;
+    let id = |id: &str| {
+        let key = LearnerKey { tenant: OURS.into(), source: "default".into(), id: id.into() };
+        gateway.vault.learner_id(&key)
+    };
+    let linked = async |person: Option<&str>| {
+        let person = person.map(|mark| gateway.vault.person_id(OURS, mark));
+        let of = |learner: &str| Identification { learner: id(learner), person, why: "register".into() };
+        assert_eq!(gateway.ledger.link(OURS, gateway.now(), &[of("p1"), of("p2")]).await.expect("linked"), 2);
+    };
+    linked(Some("her")).await;
+    let mut walk = Walk::new(gateway, store(&world));
+    let walked = walk.next(10).await.expect("learners");
+    let persons = Gathering::default().persons(gateway, store(&world), walked).await.expect("gathered");
+    let [person] = &persons[..] else { panic!("{} persons", persons.len()) };
+    assert_eq!((person.learners(), person.holdings().count()), (2, MANY + 3));
+    for query in &person.queries {
+        let values: Vec<&str> = query.identifiers.iter().map(|identifier| identifier.value.as_str()).collect();
+        assert!(values.contains(&NUMBER) && values.contains(&CANARY_CODE), "{} by all that is known", query.learner);
+    }
+    let summary = reconciled(&world).await;
+    assert_eq!((summary.learners, summary.complete, summary.items), (2, 2, MANY as i64 + 3));
+    assert_eq!((summary.agreed, open(&world).await), (MANY as i64 + 3, 0), "{summary:?}");
+
+    world.later(1);
+    linked(None).await;
+    assert_eq!(missing(&reconciled(&world).await), (1, Some(1)), "links are undone");
 }
 
 async fn statuses(world: &World) -> Vec<FindingStatus> {

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -68,6 +68,26 @@ pub(crate) fn done(mut command: Command, input: Vec<u8>) -> Done {
     Done { code: code(status), out: String::from_utf8(out).expect("text"), err }
 }
 
+/// The most memory that a process has held so far, in bytes.
+fn peak_memory(child: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("a status");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+}
+
+/// The most memory a command holds before the first of its output is taken, and how many lines it prints: more than a
+/// pipe holds.
+pub(crate) fn measured(args: &[&str]) -> (u64, usize) {
+    let mut command = silta(args);
+    let mut child = command.stderr(Stdio::null()).spawn().expect("it starts");
+    let mut out = BufReader::with_capacity(1, child.stdout.take().expect("an output"));
+    assert!(!out.fill_buf().expect("readable").is_empty(), "it prints something");
+    let peak = peak_memory(&child);
+    let lines = BufReader::new(out).lines().map_while(Result::ok).count();
+    child.wait().expect("it ends");
+    (peak, lines)
+}
+
 /// Nothing personal is in a text.
 #[track_caller]
 pub(crate) fn assert_private(text: &str) {
@@ -91,6 +111,22 @@ impl Process {
     /// Starts `silta` with arguments.
     pub(crate) fn start(args: &[&str]) -> Self {
         Self::of(silta(args))
+    }
+
+    /// Starts `silta` on a terminal of its own, as a person does, in a directory. What it says and what is typed are
+    /// its output.
+    pub(crate) fn on_terminal(dir: &str, args: &[&str]) -> Self {
+        let line = std::iter::once(&env!("CARGO_BIN_EXE_silta")).chain(args);
+        let line: Vec<String> = line.map(|word| format!("'{word}'")).collect();
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &line.join(" "), "/dev/null"]).env_clear().current_dir(dir);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::of(command)
+    }
+
+    /// What it reads: lines are typed into it.
+    pub(crate) fn input(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("an input")
     }
 
     /// Starts a command whose output is piped, in a process group of its own, as a shell does.
@@ -118,9 +154,7 @@ impl Process {
 
     /// The most memory it has held so far, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a status");
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
-        peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+        peak_memory(&self.child)
     }
 
     /// Waits for its end.

@@ -1,6 +1,6 @@
 //! A register beside the ledger, and credits over several stores, on the command line.
 
-use crate::process::{fed, run};
+use crate::process::{CANARIES, Process, assert_private, fed, run, until};
 use crate::site::{Site, TENANT, attainment, learner};
 use serde_json::Value;
 
@@ -51,4 +51,37 @@ fn the_same_learning_in_two_documents_counts_once() {
     assert!(text.contains("in several stores, and counted once: 1"), "{text}");
     let document = std::fs::read(&one).expect("a document");
     assert!(fed(&["stack", "--from", "record"], &document).expect(0).out.contains("5 ECTS in all"));
+}
+
+#[test]
+fn a_register_of_learners_is_asked_who_is_who() {
+    let site = Site::new();
+    let [code, family, given] = CANARIES;
+    let people = format!(
+        "{{ \"1.2.246.562.98.90000000019\": {{ \"hetu\": \"{code}\", \"given_names\": \"{given}\", \
+         \"family_name\": \"{family}\" }} }}"
+    );
+    let people = site.file("people.json", &people);
+    let mut register = Process::start(&["sandbox", "onr", "--people", &people, "--listen", "127.0.0.1:0"]);
+    let url = register.out.wait_for("http://");
+    site.configure(&format!(
+        "[[connection]]\nname = 'onr'\ntenant = '{TENANT}'\nadapter = 'onr'\npull_every_secs = 1\n\
+         [connection.settings]\nurl = '{url}'\ntoken_url = '{url}/token'\nclient_id = 'silta'\n\
+         client_secret = 'sandbox'\ncaller_id = '1.2.246.562.10.90000000001.silta'\n"
+    ));
+    let gateway = site.serve(&site.token("admin", "admin"));
+    let pushed = |family: &str| {
+        let line = learner().replace("fi:henkilotunnus", "fi:hetu").replace("Kanarialintu", family);
+        gateway.push(&site.file("learner.ndjson", &line), &[]).expect(0);
+    };
+    let contradicted = || {
+        let told = gateway.ask(&format!("/v1/tenants/{TENANT}/problems?after=0"), None).to_string();
+        told.contains("identity_contradiction")
+    };
+    pushed("Toinen");
+    until("the register says that the code is somebody else's", || contradicted().then_some(()));
+    pushed(family);
+    until("it is hers", || (!contradicted()).then_some(()));
+    assert_private(&gateway.stop());
+    drop(register);
 }

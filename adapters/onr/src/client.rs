@@ -1,6 +1,7 @@
 //! The calls of the register.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use reqwest::header::HeaderValue;
 use reqwest::{Client, RequestBuilder, Url};
 use schemars::JsonSchema;
@@ -21,6 +22,15 @@ const VERDICTS: &str = include_str!("../../../mappings/verdicts-onr.toml");
 
 /// Most OIDs that one call may ask about.
 const MOST: usize = 5000;
+
+/// How many changes one page may have.
+const PAGE: usize = 1000;
+
+/// How many of them the next page repeats: the order of changes may shift while they are read.
+const REPEATED: usize = 100;
+
+/// Most pages of changes. Where more changed it is no more work to ask about everybody.
+const MOST_PAGES: usize = 100;
 
 /// Longest answer that is read.
 const ANSWER_BYTES: usize = 64 << 20;
@@ -157,13 +167,29 @@ impl Register {
     /// Posts a request: the status and the answer. Identity codes go into the body: addresses end up in logs.
     async fn post(&self, token: &SecretString, path: &[&str], body: &Value) -> Result<(u16, Vec<u8>), Judgement> {
         let url = http::below(&self.url, path).ok_or_else(|| self.judge("request"))?;
-        let request = self
-            .client
-            .post(url)
-            .bearer_auth(token.expose_secret())
-            .header("Caller-Id", self.caller.clone())
-            .json(body);
-        self.send(request).await
+        self.send(self.signed(self.client.post(url), token).json(body)).await
+    }
+
+    fn signed(&self, request: RequestBuilder, token: &SecretString) -> RequestBuilder {
+        request.bearer_auth(token.expose_secret()).header("Caller-Id", self.caller.clone())
+    }
+
+    /// A page of the OIDs of people who changed since a time, in milliseconds; `None` if the register does not tell us.
+    async fn changes(
+        &self,
+        token: &SecretString,
+        since: &str,
+        offset: usize,
+    ) -> Result<Option<Vec<SmolStr>>, Judgement> {
+        let mut url = http::below(&self.url, &["s2s", "changedSince", since]).ok_or_else(|| self.judge("request"))?;
+        let (offset, amount) = (offset.to_string(), PAGE.to_string());
+        url.query_pairs_mut().extend_pairs([("offset", offset), ("amount", amount)]);
+        match self.send(self.signed(self.client.get(url), token)).await? {
+            (200, answer) => serde_json::from_slice(&answer).map(Some).map_err(|_| self.judge("answer")),
+            // Its calls between services are not open to every client that may look people up.
+            (403 | 404, _) => Ok(None),
+            (status, _) => Err(self.judge(&format!("http:{status}"))),
+        }
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<(u16, Vec<u8>), Judgement> {
@@ -269,6 +295,23 @@ impl People for Register {
             by_code.chain(by_oid).collect()
         });
         Ok(said.collect())
+    }
+
+    async fn changed(&self, since: Timestamp) -> Result<Option<Vec<Identifier>>, NotRead> {
+        let token = self.token().await.map_err(NotRead)?;
+        let since = since.as_millisecond().max(0).to_string();
+        let mut oids: BTreeSet<SmolStr> = BTreeSet::new();
+        for page in 0..MOST_PAGES {
+            let offset = page * (PAGE - REPEATED);
+            let Some(changes) = self.changes(&token, &since, offset).await.map_err(NotRead)? else { return Ok(None) };
+            let last = changes.len() < PAGE;
+            oids.extend(changes);
+            if last {
+                let person = |value| Identifier { scheme: Learner::PERSON_OID.into(), value };
+                return Ok(Some(oids.into_iter().map(person).collect()));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The look-ups against the simulated register.
 #![expect(clippy::expect_used, reason = "a test")]
 
+use jiff::Timestamp;
 use serde_json::json;
 use silta_adapter::adapter::{Adapter, Identity, People, PersonQuery};
 use silta_adapter::delivery::Verdict;
@@ -10,12 +11,13 @@ use silta_onr::sandbox::{SECRET, Sandbox};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
+const NOW: i64 = 1_800_000_000;
 const HETU: &str = "010190-901R";
 const ONE: &str = "1.2.246.562.98.90000000019";
 const TWO: &str = "1.2.246.562.24.62601815904";
 
 async fn open(secret: &str) -> (Arc<Sandbox>, Arc<dyn People>) {
-    let sandbox = Arc::new(Sandbox::default());
+    let sandbox = Arc::new(Sandbox::new(Arc::new(|| Timestamp::from_second(NOW).expect("a time"))));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(sandbox.clone().serve(listener, std::future::pending()));
@@ -77,4 +79,21 @@ async fn a_register_that_does_not_answer_says_nothing() {
     let (_sandbox, people) = open("wrong").await;
     let error = people.identify(&[asked("A", &[])]).await.expect_err("no token");
     assert_eq!(error.0.verdict, Verdict::Auth);
+}
+
+#[tokio::test]
+async fn changes_are_read_page_by_page() {
+    const MANY: usize = 2500;
+    let (sandbox, people) = open(SECRET).await;
+    let oid = |n: usize| format!("1.2.246.562.24.{n:011}");
+    (0..MANY).for_each(|n| sandbox.add(&oid(n), None, "Testi", "Esimerkki"));
+    let at = |second| Timestamp::from_second(second).expect("a time");
+    let changed = people.changed(at(NOW)).await.expect("answers").expect("tells");
+    assert_eq!(changed.len(), MANY, "each once");
+    assert!((0..MANY).all(|n| changed.contains(&id("fi:henkilo-oid", &oid(n)))));
+    assert_eq!(people.changed(at(NOW + 1)).await.expect("answers"), Some(Vec::new()));
+    sandbox.tells_changes(false);
+    assert_eq!(people.changed(at(NOW)).await.expect("answers"), None, "then everybody is asked about");
+    sandbox.available(false);
+    assert_eq!(people.changed(at(NOW)).await.expect_err("no answer").0.verdict, Verdict::Transient);
 }

@@ -32,7 +32,7 @@ impl World {
         let url = format!("http://{}/v{version}", listener.local_addr().expect("an address"));
         tokio::spawn(sandbox.clone().serve(listener, std::future::pending()));
         let adapter = if version == 5 { OpenEducation::V5 } else { OpenEducation::V6 };
-        let settings = json!({ "url": url, "token": "t", "sources": ["sisu"] });
+        let settings = json!({ "url": url, "token": "t" });
         let connected = adapter.connect(&settings).expect("connects");
         Self { adapter, sandbox, connected, mappings: Mappings::builtin().expect("mappings") }
     }
@@ -73,7 +73,7 @@ impl World {
     }
 
     async fn held(&self) -> Holding {
-        let learner = LearnerQuery { learner: "p1".into(), ..LearnerQuery::default() };
+        let learner = LearnerQuery { source: "sisu".into(), learner: "p1".into(), ..LearnerQuery::default() };
         let inventory = self.connected.inventory.as_ref().expect("is read");
         inventory.holdings(&ctx(), &[learner]).await.expect("reads").remove(0)
     }
@@ -170,7 +170,7 @@ async fn failures_are_told_apart() {
         assert_eq!(world.sandbox.persons(version).len(), 1);
         world.sandbox.faults().unavailable = true;
         let inventory = world.connected.inventory.as_ref().expect("is read");
-        let query = LearnerQuery { learner: "p1".into(), ..LearnerQuery::default() };
+        let query = LearnerQuery { source: "sisu".into(), learner: "p1".into(), ..LearnerQuery::default() };
         assert!(inventory.holdings(&ctx(), &[query]).await.is_err(), "not read is not empty");
     }
 }

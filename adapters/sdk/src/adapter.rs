@@ -13,6 +13,7 @@ use crate::record::{Identifier, Record, RecordKey, RecordKind};
 use crate::report::Reports;
 use crate::validate::{Conform, Validate};
 use async_trait::async_trait;
+use jiff::Timestamp;
 use smol_str::SmolStr;
 use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
@@ -510,6 +511,15 @@ pub trait People: Send + Sync {
     /// # Errors
     /// If the register could not be asked; the judgement says whether asking again makes sense.
     async fn identify(&self, asked: &[PersonQuery]) -> Result<Vec<Vec<(Identifier, Identity)>>, NotRead>;
+
+    /// The identifiers whose people the register changed since a time; who changed before may be among them. `None` if
+    /// it does not tell, so that everybody has to be asked about.
+    ///
+    /// # Errors
+    /// If the register could not be asked; the judgement says whether asking again makes sense.
+    async fn changed(&self, _since: Timestamp) -> Result<Option<Vec<Identifier>>, NotRead> {
+        Ok(None)
+    }
 }
 
 /// A call of a standard's interface by which others bring documents.

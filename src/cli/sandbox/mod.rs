@@ -1,6 +1,7 @@
 //! `silta sandbox`: simulated systems, each a process of its own.
 
 mod koski;
+mod onr;
 mod ooapi;
 mod sisu;
 mod virta;
@@ -24,6 +25,8 @@ pub(super) enum Command {
     Ooapi(ooapi::Args),
     /// A simulated Sisu: export feeds, import that takes or refuses whole batches, faults on demand.
     Sisu(sisu::Args),
+    /// A simulated register of learners: look-ups, links, changes; everything is in memory.
+    Onr(onr::Args),
     /// A simulated wallet: takes sealed credentials that hold and conform, once each, does wrong what it is told to.
     Wallet(wallet::Args),
 }
@@ -34,6 +37,7 @@ pub(super) async fn run(command: &Command) -> Outcome {
         Command::Koski(args) => koski::run(args).await,
         Command::Ooapi(args) => ooapi::run(args).await,
         Command::Sisu(args) => sisu::run(args).await,
+        Command::Onr(args) => onr::run(args).await,
         Command::Wallet(args) => wallet::run(args).await,
     }
 }

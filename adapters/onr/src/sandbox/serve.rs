@@ -1,12 +1,13 @@
 //! The interface of the simulated register.
 
 use super::{SECRET, Sandbox, lock};
-use axum::extract::{Request, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Json, Router};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ pub(super) fn router(sandbox: Arc<Sandbox>) -> Router {
     let calls = Router::new()
         .route("/yleistunniste/hae", post(by_code))
         .route("/henkilo/masterHenkilosByOidList", post(masters))
+        .route("/s2s/changedSince/{at}", get(changes))
         .layer(middleware::from_fn_with_state(sandbox.clone(), entrance));
     Router::new().merge(calls).route("/token", post(token)).with_state(sandbox)
 }
@@ -83,4 +85,22 @@ async fn masters(State(sandbox): Register, Json(oids): Json<Vec<String>>) -> Res
         Some((oid, answer))
     };
     Json(oids.into_iter().filter_map(of).collect::<Map<String, Value>>()).into_response()
+}
+
+/// The OIDs of who changed since a time in milliseconds, oldest change first.
+async fn changes(State(sandbox): Register, Path(since): Path<i64>, RawQuery(query): RawQuery) -> Response {
+    if *lock(&sandbox.discreet) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let query = query.unwrap_or_default();
+    let number = |name: &str| {
+        let said = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(known, _)| *known == name);
+        said.and_then(|(_, value)| value.parse::<usize>().ok())
+    };
+    let people = sandbox.people();
+    let mut changed: Vec<(Timestamp, &String)> = people.iter().map(|(oid, person)| (person.changed, oid)).collect();
+    changed.retain(|(at, _)| at.as_millisecond() >= since);
+    changed.sort_unstable();
+    let page = changed.iter().skip(number("offset").unwrap_or(0)).take(number("amount").unwrap_or(usize::MAX));
+    Json(page.map(|(_, oid)| oid.as_str()).collect::<Vec<_>>()).into_response()
 }

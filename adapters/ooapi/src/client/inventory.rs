@@ -6,18 +6,15 @@ use crate::identity::{self, Added};
 use crate::read;
 use async_trait::async_trait;
 use serde_json::Value;
-use silta_adapter::SmolStr;
 use silta_adapter::adapter::{DecodeContext, Decoded, Holding, Inventory, LearnerQuery, NotRead};
 use silta_adapter::delivery::Judgement;
 use silta_adapter::problem::{Problem, Severity};
-
 use std::sync::Arc;
 
 /// Reads persons by the ids that were made of their keys. Only what a gateway marked as its own is ours to compare.
 pub(super) struct Reader {
     pub(super) http: Arc<Http>,
     pub(super) dialect: &'static Dialect,
-    pub(super) sources: Vec<SmolStr>,
 }
 
 /// Most pages that one list may have.
@@ -34,10 +31,8 @@ impl Inventory for Reader {
         let mut holdings = Vec::with_capacity(learners.len());
         for (query, learner) in learners.iter().enumerate() {
             let mut holding = Holding { query, complete: true, ..Holding::default() };
-            for source in &self.sources {
-                let person = identity::person(&ctx.tenant, source, &learner.learner);
-                self.read(ctx, &person, &mut holding).await.map_err(NotRead)?;
-            }
+            let person = identity::person(&ctx.tenant, &learner.source, &learner.learner);
+            self.read(ctx, &person, &mut holding).await.map_err(NotRead)?;
             holdings.push(holding);
         }
         Ok(holdings)

@@ -9,7 +9,6 @@ use http::Http;
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
-use silta_adapter::SmolStr;
 use silta_adapter::adapter::{BadSettings, Connected, Inventory};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,10 +25,6 @@ pub struct Settings {
     token: Option<SecretString>,
     /// A file that holds the token instead.
     token_file: Option<PathBuf>,
-    /// The registers whose learners are asked about when reading back; with the register's own id they name a person at
-    /// the partner. Records of other registers are sent, and never called missing.
-    #[serde(default = "Settings::sources")]
-    sources: Vec<SmolStr>,
     /// False if the partner does not let us read what we wrote. Nothing sent is ever confirmed then.
     #[serde(default = "Settings::read_back")]
     read_back: bool,
@@ -43,10 +38,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    fn sources() -> Vec<SmolStr> {
-        vec!["default".into()]
-    }
-
     fn read_back() -> bool {
         true
     }
@@ -86,9 +77,7 @@ fn secret<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SecretString>, D::Er
 pub(crate) fn connect(dialect: &'static Dialect, settings: &serde_json::Value) -> Result<Connected, BadSettings> {
     let settings = Settings::deserialize(settings).map_err(|e| BadSettings(e.to_string()))?;
     let http = Arc::new(Http::new(&settings)?);
-    let reader = || -> Arc<dyn Inventory> {
-        Arc::new(inventory::Reader { http: http.clone(), dialect, sources: settings.sources.clone() })
-    };
+    let reader = || -> Arc<dyn Inventory> { Arc::new(inventory::Reader { http: http.clone(), dialect }) };
     Ok(Connected {
         inventory: settings.read_back.then(reader),
         deliver: Some(Arc::new(deliver::Sender { http: http.clone(), dialect })),

@@ -16,37 +16,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error as TomlError, ValueDeserializer};
 
 /// A complaint and its line.
-type Complaint = (usize, String);
-type Entry<'t> = Spanned<DeValue<'t>>;
-
-/// A test in a mapping file.
-#[derive(Debug)]
-pub(crate) struct Test {
-    pub(crate) name: String,
-    pub(crate) line: usize,
-    pub(crate) rows: Vec<Vec<(String, Cell)>>,
-    /// The records the rows give, in order; of each the fields that are looked at.
-    pub(crate) records: Vec<Expected>,
-    /// The problems they give, in order.
-    pub(crate) problems: Vec<ExpectedProblem>,
-}
-
-/// A record that a test expects.
-#[derive(Debug)]
-pub(crate) struct Expected {
-    pub(crate) kind: RecordKind,
-    pub(crate) fields: Vec<(Target, toml::Value)>,
-}
-
-/// A problem that a test expects.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ExpectedProblem {
-    pub(crate) code: String,
-    pub(crate) column: Option<String>,
-    /// The row of the test it is on, from 1.
-    pub(crate) row: Option<u64>,
-}
+pub(super) type Complaint = (usize, String);
+pub(super) type Entry<'t> = Spanned<DeValue<'t>>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,19 +63,6 @@ enum CodesFile {
     Words(BTreeMap<String, toml::Value>),
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TestFile {
-    name: String,
-    row: Option<BTreeMap<String, toml::Value>>,
-    #[serde(default)]
-    rows: Vec<BTreeMap<String, toml::Value>>,
-    #[serde(default)]
-    records: Vec<toml::Table>,
-    #[serde(default)]
-    problems: Vec<ExpectedProblem>,
-}
-
 pub(super) fn read(text: &str, mappings: &Mappings) -> Result<Mapping, Complaint> {
     let reader = Reader { text, mappings, paths: Paths::new() };
     let document = DeTable::parse(text).map_err(|e| reader.toml(&e))?;
@@ -129,10 +87,11 @@ pub(super) fn read(text: &str, mappings: &Mappings) -> Result<Mapping, Complaint
     Ok(Mapping { summary, input, read: read_columns(&blocks), blocks, tests })
 }
 
-struct Reader<'t> {
+/// Reads a mapping file.
+pub(super) struct Reader<'t> {
     text: &'t str,
     mappings: &'t Mappings,
-    paths: Paths,
+    pub(super) paths: Paths,
 }
 
 impl<'t> Reader<'t> {
@@ -140,7 +99,7 @@ impl<'t> Reader<'t> {
         self.text.get(..at).map_or(1, |before| before.matches('\n').count() + 1)
     }
 
-    fn at<T>(&self, entry: &Spanned<T>) -> usize {
+    pub(super) fn at<T>(&self, entry: &Spanned<T>) -> usize {
         self.line(entry.span().start)
     }
 
@@ -148,7 +107,7 @@ impl<'t> Reader<'t> {
         (e.span().map_or(1, |span| self.line(span.start)), e.message().to_owned())
     }
 
-    fn typed<T: DeserializeOwned>(&self, entry: &Entry<'t>) -> Result<T, Complaint> {
+    pub(super) fn typed<T: DeserializeOwned>(&self, entry: &Entry<'t>) -> Result<T, Complaint> {
         let line = self.at(entry);
         T::deserialize(ValueDeserializer::from(entry.clone())).map_err(|e| match e.span() {
             Some(_) => self.toml(&e),
@@ -373,56 +332,6 @@ impl<'t> Reader<'t> {
         let source: String = self.typed(entry)?;
         Expression::new(&source).map_err(|reason| (self.at(entry), reason))
     }
-
-    fn test(&self, entry: &Entry<'t>) -> Result<Test, Complaint> {
-        let line = self.at(entry);
-        let file: TestFile = self.typed(entry)?;
-        let cells = |row: BTreeMap<String, toml::Value>| row.into_iter().map(|(n, v)| (n, cell(&v))).collect();
-        let rows: Vec<Vec<(String, Cell)>> = file.row.into_iter().chain(file.rows).map(cells).collect();
-        if rows.is_empty() {
-            return Err((line, format!("the test {} has no row", file.name)));
-        }
-        let records = file.records.into_iter().map(|record| self.expected(record)).collect::<Result<_, _>>();
-        Ok(Test {
-            records: records.map_err(|reason| (line, format!("the test {}: {reason}", file.name)))?,
-            name: file.name,
-            line,
-            rows,
-            problems: file.problems,
-        })
-    }
-
-    fn expected(&self, mut record: toml::Table) -> Result<Expected, String> {
-        let kind = record.remove("kind").and_then(|kind| RecordKind::from_name(kind.as_str()?));
-        let kind = kind.ok_or("an expected record needs its kind")?;
-        let mut fields = Vec::new();
-        for name in ["id", "learner", "institution", "state"] {
-            if let Some(value) = record.remove(name) {
-                fields.push((Paths::head(name, Leaf::Text), value));
-            }
-        }
-        self.expected_below(kind, record, &mut Vec::new(), &mut fields)?;
-        Ok(Expected { kind, fields })
-    }
-
-    fn expected_below(
-        &self,
-        kind: RecordKind,
-        table: toml::Table,
-        above: &mut Vec<SmolStr>,
-        out: &mut Vec<(Target, toml::Value)>,
-    ) -> Result<(), String> {
-        for (name, value) in table {
-            let depth = above.len();
-            above.extend(name.split('.').map(SmolStr::new));
-            match value {
-                toml::Value::Table(below) => self.expected_below(kind, below, above, out)?,
-                value => out.push((self.paths.body(kind, above)?, value)),
-            }
-            above.truncate(depth);
-        }
-        Ok(())
-    }
 }
 
 /// Where a value comes from.
@@ -487,25 +396,11 @@ fn lists(path: &str, format: Format) -> Result<Vec<Vec<SmolStr>>, String> {
     if complete && named { Ok(lists) } else { Err(hint.to_owned()) }
 }
 
-fn scalar(value: &toml::Value) -> String {
+/// What is the same for all rows, as text.
+pub(super) fn scalar(value: &toml::Value) -> String {
     match value {
         toml::Value::String(text) => text.clone(),
         other => other.to_string(),
-    }
-}
-
-/// A cell of a test's row.
-fn cell(value: &toml::Value) -> Cell {
-    match value {
-        toml::Value::Integer(number) => Cell::Number(number.to_string()),
-        toml::Value::Float(number) => Cell::Number(number.to_string()),
-        toml::Value::Boolean(truth) => Cell::Truth(*truth),
-        toml::Value::Datetime(moment) => match moment.to_string().get(..10).and_then(|day| day.parse().ok()) {
-            Some(day) => Cell::Day(day),
-            None => Cell::typed(&moment.to_string()),
-        },
-        toml::Value::Array(items) => Cell::Many(items.iter().map(scalar).collect()),
-        other => Cell::typed(&scalar(other)),
     }
 }
 

@@ -3,13 +3,14 @@
 
 mod codes;
 mod convert;
+mod example;
 mod expression;
 mod file;
 mod path;
 
 pub(crate) use convert::{Conversion, DatePattern, Fault};
+pub(crate) use example::{ExpectedProblem, Test};
 pub(crate) use expression::Expression;
-pub(crate) use file::{ExpectedProblem, Test};
 pub(crate) use path::{Paths, Target, nearest};
 
 use crate::row::{Cell, Row, folded};
