@@ -2,7 +2,7 @@
 //!
 //! Only where `SILTA_CHROMIUM` names a Chromium and `SILTA_AXE` the `axe.min.js` of axe-core; `scripts/test.sh` sets both.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on says so")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
 
 use std::process::{Command, Stdio};
 

@@ -60,7 +60,7 @@ fn size_and_depth_are_bounded() {
     assert!(refused(json!({"payload": deep, "signatures": []}).to_string()).contains("too_deep"));
     // The same bounds where a credential becomes records.
     let decoded = |document: String| {
-        let ctx = DecodeContext { tenant: "t".into(), source: "s".into(), limits: limits.clone() };
+        let ctx = DecodeContext { tenant: "t".into(), source: "s".into(), limits };
         let mut records = 0;
         let mut sink = |found: Decoded| {
             records += usize::from(matches!(found, Decoded::Record(..)));

@@ -182,8 +182,8 @@ pub(crate) enum Found {
     Good,
 }
 
-/// Looks a credential up in the lists that are believed. An error says that it is revoked, or where its status cannot be
-/// meant.
+/// Looks a credential up in all lists that are believed: one is enough to revoke it. An error says that it is revoked, or
+/// where its status cannot be meant.
 pub(crate) fn look_up(
     credential: &Value,
     lists: &[StatusList],
@@ -198,24 +198,27 @@ pub(crate) fn look_up(
     let mut found = Found::Good;
     for entry in entries {
         let purpose = PURPOSES.iter().find(|(name, _)| entry["statusPurpose"] == *name);
-        let mut meant = lists.iter().filter(|list| {
-            entry["statusListCredential"] == list.id
-                && entry["statusPurpose"] == list.purpose
-                && list.until.is_none_or(|until| now <= until)
-        });
-        let none = if meant.clone().next().is_some() { Found::Foreign } else { Found::NoList };
-        let (Some((_, word)), Some(list)) = (purpose, meant.find(|list| believed(list))) else {
-            found = none;
-            continue;
-        };
         let index = match &entry["statusListIndex"] {
             Value::String(text) => text.parse().ok(),
             other => other.as_u64().and_then(|n| usize::try_from(n).ok()),
         };
-        match index.and_then(|index| list.get(index)) {
-            Some(false) => {}
-            Some(true) => return Err(format!("the credential is {word}")),
-            None => return Err("the credential's place is not in its status list".into()),
+        let meant = lists.iter().filter(|list| {
+            entry["statusListCredential"] == list.id
+                && entry["statusPurpose"] == list.purpose
+                && list.until.is_none_or(|until| now <= until)
+        });
+        let mut judged = Found::NoList;
+        for list in meant {
+            match (purpose, believed(list), index.and_then(|index| list.get(index))) {
+                (Some((_, word)), true, Some(true)) => return Err(format!("the credential is {word}")),
+                (Some(_), true, Some(false)) => judged = Found::Good,
+                (Some(_), true, None) => return Err("the credential's place is not in its status list".into()),
+                (Some(_), false, _) if judged != Found::Good => judged = Found::Foreign,
+                _ => {}
+            }
+        }
+        if judged != Found::Good {
+            found = judged;
         }
     }
     Ok(found)

@@ -407,6 +407,8 @@ fn a_status_list_counts_only_from_the_credential_s_issuer() {
         // It does not stand in the way of the one that counts.
         assert_eq!(judged(&[&doubted, &by(&holder.sealer(), &list)], &trust).0, Status::Error, "{who}");
     }
+    let both = [by(&holder.sealer(), &clear), by(&holder.sealer(), &list)];
+    assert_eq!(judged(&[&both[0], &both[1]], &trust).0, Status::Error, "whichever comes first");
     let vouched = [StatusList::read(&bare, Bounds::default()).expect("a list").vouched()];
     let verifier = Verifier { trust: &trust, mappings: &mappings, lists: &vouched, bounds: Bounds::default() };
     assert_eq!(verifier.verify(&document, now()).status(Step::Status), Status::Ok);
