@@ -101,6 +101,13 @@ fn credential(mappings: &Mappings) -> Value {
     serde_json::from_slice(&Elm.encode(&records, ctx).expect("written").document).expect("JSON")
 }
 
+/// The credential as it is sealed: with its issuer, which the published shapes ask for.
+fn published(holder: &Holder, credential: &str) -> Value {
+    let document = holder.sealer().sign(credential.as_bytes(), now()).expect("seals").document(None);
+    let document: Value = serde_json::from_slice(&document).expect("JSON");
+    serde_json::from_str(document["payload"].as_str().expect("a payload")).expect("JSON")
+}
+
 fn main() {
     let mappings = Mappings::builtin().expect("mappings");
     let mut credential = credential(&mappings);
@@ -112,18 +119,19 @@ fn main() {
         black_box(silta_page::pdf(&credential, Language::Finnish).expect("written"));
     });
     credential["displayParameter"]["individualDisplay"] = Pages.show(&credential).expect("drawn");
-    let object = credential.as_object().expect("an object");
-    let conforms = |edition| check(object.clone(), edition, &Limits::default(), &mappings).expect("readable");
-    assert_eq!(conforms(Edition::Upload).official, Some(true));
-    time("validate (copy and published 3.1)", || {
-        black_box(conforms(Edition::Published31));
-    });
-    if let Some(folder) = std::env::var_os("SILTA_BENCH_OUT") {
-        std::fs::write(std::path::Path::new(&folder).join("credential.json"), credential.to_string()).expect("writes");
-    }
     let credential = credential.to_string();
     let authority = Authority::new("Juuri");
     let trust = authority.trust();
+    let published = published(&authority.holder(Kind::P256, seal_params()), &credential);
+    let object = published.as_object().expect("an object");
+    let conforms = || check(object.clone(), Edition::Published31, &Limits::default(), &mappings).expect("readable");
+    assert_eq!(conforms().official, Some(true));
+    time("validate (copy and published 3.1)", || {
+        black_box(conforms());
+    });
+    if let Some(folder) = std::env::var_os("SILTA_BENCH_OUT") {
+        std::fs::write(std::path::Path::new(&folder).join("credential.json"), published.to_string()).expect("writes");
+    }
     println!("a credential of {} bytes", credential.len());
     for kind in [Kind::Rsa2048, Kind::P256] {
         let holder = authority.holder(kind, seal_params());

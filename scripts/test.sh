@@ -6,7 +6,7 @@
 #   CI=true            a missing tool fails instead of being skipped
 #   SILTA_SHARED=DIR   official schemas and real documents (default ../shared)
 #   SILTA_PYTHON=FILE  a Python that has contract-tests/requirements.txt (default: .venv, made here)
-#   SILTA_BROWSER=1    install Chromium too and hand it to the tests as SILTA_CHROMIUM
+#   SILTA_BROWSER=1|0  look at the pages in Chromium, judged by axe-core, or do not (default: where both can be had)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -65,6 +65,17 @@ python_environment() {
         cp "$requirements" .venv/requirements.txt
 }
 
+# A browser, and what judges pages in it: axe-core (MPL-2.0), fetched for the tests and no part of the product.
+browser() {
+    local axe=target/axe/node_modules/axe-core/axe.min.js
+    command -v chromium >/dev/null || debian_package chromium || return 1
+    if [[ ! -f $axe ]]; then
+        command -v npm >/dev/null || return 1
+        npm install --prefix target/axe --no-audit --no-fund --silent axe-core@4.11.4 || return 1
+    fi
+    SILTA_CHROMIUM=$(command -v chromium) SILTA_AXE=$PWD/$axe
+}
+
 say 'what the tests need'
 need xmllint libxml2-utils 'documents against the official XSD'
 need /usr/sbin/sshd openssh-server 'loads over SFTP to a real server'
@@ -79,9 +90,14 @@ if [[ -z ${SILTA_PYTHON:-} ]]; then
         missing 'the Python environment .venv: credentials against the official SHACL shapes'
     fi
 fi
-if [[ ${SILTA_BROWSER:-0} == 1 ]]; then
-    need chromium chromium 'the console in a browser'
-    SILTA_CHROMIUM=$(command -v chromium) && export SILTA_CHROMIUM
+if [[ ${SILTA_BROWSER:-} != 0 ]]; then
+    if browser; then
+        export SILTA_CHROMIUM SILTA_AXE
+    elif [[ ${SILTA_BROWSER:-} == 1 ]]; then
+        missing 'chromium, npm or axe-core: the pages in a browser'
+    else
+        skipped+=('chromium, npm or axe-core: the pages were not looked at in a browser')
+    fi
 fi
 export SILTA_SHARED=${SILTA_SHARED:-$PWD/../shared}
 [[ -d $SILTA_SHARED ]] || missing "official schemas and real documents (SILTA_SHARED=$SILTA_SHARED)"

@@ -1,5 +1,6 @@
 //! Shared helpers of the contract tests.
 
+pub mod browser;
 pub mod pki;
 pub mod shacl;
 pub mod tree;

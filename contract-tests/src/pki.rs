@@ -21,6 +21,14 @@ keyUsage = critical,digitalSignature,nonRepudiation
 [tsa]
 keyUsage = critical,digitalSignature
 extendedKeyUsage = critical,timeStamping
+[ocsp]
+keyUsage = critical,digitalSignature
+extendedKeyUsage = OCSPSigning
+[register]
+database = $ENV::DIR/index.txt
+crlnumber = $ENV::DIR/crlnumber
+default_md = sha256
+default_crl_days = 1
 [stamp]
 serial = $ENV::DIR/serial
 signer_digest = sha256
@@ -48,7 +56,9 @@ impl Pki {
         }
         let pki = Self { folder: tempfile::tempdir().expect("a folder") };
         std::fs::write(pki.path("openssl.cnf"), CONFIG).expect("writes");
-        std::fs::write(pki.path("serial"), "01\n").expect("writes");
+        for (name, text) in [("serial", "01\n"), ("index.txt", ""), ("crlnumber", "01\n")] {
+            std::fs::write(pki.path(name), text).expect("writes");
+        }
         pki.openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out root.key");
         pki.openssl("req -x509 -new -key root.key -config openssl.cnf -extensions root -subj /C=FI/CN=Juuri -days 30 -out root.pem");
         Some(pki)
@@ -94,6 +104,58 @@ impl Pki {
             "ts -reply -config openssl.cnf -section stamp -queryfile query.tsq -signer {name}.pem -inkey {name}.key -out reply.tsr"
         ));
         self.read("reply.tsr")
+    }
+
+    /// Adds a section to its configuration.
+    ///
+    /// # Panics
+    /// If that cannot be written.
+    pub fn configure(&self, section: &str) {
+        let text = std::fs::read_to_string(self.path("openssl.cnf")).expect("reads");
+        std::fs::write(self.path("openssl.cnf"), format!("{text}{section}\n")).expect("writes");
+    }
+
+    /// Enters `NAME.pem` in the authority's register as valid.
+    ///
+    /// # Panics
+    /// If `openssl` fails.
+    pub fn register(&self, name: &str) {
+        self.openssl(&format!(
+            "ca -config openssl.cnf -name register -cert root.pem -keyfile root.key -valid {name}.pem"
+        ));
+    }
+
+    /// Revokes `NAME.pem` now.
+    ///
+    /// # Panics
+    /// If `openssl` fails.
+    pub fn revoke(&self, name: &str) {
+        self.openssl(&format!(
+            "ca -config openssl.cnf -name register -cert root.pem -keyfile root.key -revoke {name}.pem"
+        ));
+    }
+
+    /// The authority's list of revoked certificates, as of now and for a day.
+    ///
+    /// # Panics
+    /// If `openssl` fails.
+    #[must_use]
+    pub fn revoked(&self) -> Vec<u8> {
+        self.openssl("ca -config openssl.cnf -name register -cert root.pem -keyfile root.key -gencrl -out list.pem");
+        self.read("list.pem")
+    }
+
+    /// What a responder that signs as `BY` says about `NAME.pem`, as of now and for a day.
+    ///
+    /// # Panics
+    /// If `openssl` fails.
+    #[must_use]
+    pub fn answer(&self, name: &str, by: &str) -> Vec<u8> {
+        self.openssl(&format!("ocsp -issuer root.pem -cert {name}.pem -no_nonce -reqout query.ors"));
+        self.openssl(&format!(
+            "ocsp -index index.txt -CA root.pem -rsigner {by}.pem -rkey {by}.key -ndays 1 -reqin query.ors -respout answer.ors"
+        ));
+        self.read("answer.ors")
     }
 
     /// Runs `openssl` in its folder.

@@ -169,6 +169,76 @@ fn only_a_trusted_time_stamp_lets_an_expired_certificate_be_trusted() {
     }
 }
 
+/// Long-term seals bring along what the authority's responder said when they were made.
+#[test]
+fn the_answers_that_seals_bring_along_say_that_their_certificates_were_not_revoked() {
+    let mut trust = trusting(authorities());
+    intermediates().into_iter().for_each(|authority| trust.anchor(authority));
+    let mut judged = 0;
+    for (path, document) in sealed().into_iter().filter(|(path, _)| is_official(path)) {
+        let brings = !path.ends_with("AA-Annex1-MC-signed.jsonld");
+        let report = verify(&document, &trust);
+        let check = report.check(Step::CertificateStatus).expect("a check");
+        assert_eq!(check.status, if brings { Status::Ok } else { Status::Skipped }, "{}: {check:?}", path.display());
+        judged += usize::from(brings);
+    }
+    assert!(judged >= 4 || sealed().is_empty(), "only {judged} seals bring answers");
+}
+
+/// A sealed document with an answer of a responder among what it brings along.
+fn bringing(document: &[u8], answer: &[u8]) -> Vec<u8> {
+    let mut document: Value = serde_json::from_slice(document).expect("JSON");
+    let values = serde_json::json!({ "rVals": { "ocspVals": [{ "val": STANDARD.encode(answer) }] } });
+    document["signatures"][0]["header"] = serde_json::json!({ "etsiU": [URL_SAFE_NO_PAD.encode(values.to_string())] });
+    document.to_string().into_bytes()
+}
+
+#[test]
+fn an_answer_of_a_responder_counts_as_far_as_the_authority_lets_it() {
+    let Some(pki) = Pki::new() else { return };
+    for (name, section) in [("seal", "seal"), ("other", "seal"), ("responder", "ocsp")] {
+        pki.certify(name, KINDS[2].1, section);
+        pki.register(name);
+    }
+    let key = Key::from_pem(&pki.read("seal.key"), None, companions(&pki, "seal", None)).expect("a key");
+    let document = sealer(key).sign(&credential(), today()).expect("seals").document(None);
+    let judged = |answer: &[u8], later: SignedDuration| {
+        let now = today() + SignedDuration::from_secs(2) + later;
+        let report = verify_at(&bringing(&document, answer), &root(&pki), now);
+        let check = report.check(Step::CertificateStatus).expect("a check").clone();
+        assert_eq!(report.verdict() == Verdict::Invalid, check.status == Status::Error, "{report:#?}");
+        (check.status, check.description)
+    };
+    let good = pki.answer("seal", "responder");
+    assert_eq!(judged(&good, SignedDuration::ZERO).0, Status::Ok);
+    assert_eq!(judged(&pki.answer("seal", "root"), SignedDuration::ZERO).0, Status::Ok, "the authority itself");
+    // What was good long before the seal is verified says nothing of now.
+    let stale = judged(&good, SignedDuration::from_hours(48));
+    assert!(stale.0 == Status::Skipped && stale.1.contains("another certificate or time"), "{stale:?}");
+    // A holder of the authority that is no responder, another authority's responder, a broken answer, another certificate's.
+    let stranger = Pki::new().expect("openssl");
+    stranger.certify("responder", KINDS[2].1, "ocsp");
+    for kind in ["pem", "key"] {
+        std::fs::write(pki.path(&format!("stranger.{kind}")), stranger.read(&format!("responder.{kind}")))
+            .expect("writes");
+    }
+    let mut broken = good.clone();
+    *broken.last_mut().expect("bytes") ^= 1;
+    for (answer, needle) in [
+        (pki.answer("seal", "other"), "not signed by whom"),
+        (pki.answer("seal", "stranger"), "not signed by whom"),
+        (broken, "not signed by whom"),
+        (b"0\x03\x0a\x01\x01".to_vec(), "answers nothing"),
+        (b"nonsense".to_vec(), "not an answer"),
+        (pki.answer("other", "responder"), "another certificate or time"),
+    ] {
+        let (status, description) = judged(&answer, SignedDuration::ZERO);
+        assert!(status == Status::Skipped && description.contains(needle), "{needle}: {description}");
+    }
+    pki.revoke("seal");
+    assert_eq!(judged(&pki.answer("seal", "responder"), SignedDuration::ZERO).0, Status::Error);
+}
+
 const KINDS: [(&str, &str, Option<&str>); 4] = [
     ("rsa", "-algorithm RSA -pkeyopt rsa_keygen_bits:2048", None),
     ("pss", "-algorithm RSA -pkeyopt rsa_keygen_bits:3072", Some("PS256")),

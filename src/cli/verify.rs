@@ -24,7 +24,8 @@ pub(super) struct Args {
     /// Trust seals of this certificate and of no other.
     #[arg(long, value_name = "CERT")]
     pin: Option<PathBuf>,
-    /// Status list to look the credential up in; may be repeated.
+    /// Status list to look the credential up in; may be repeated. One that is not sealed is believed on your word; one that
+    /// is sealed has to be the issuer's.
     #[arg(long, value_name = "LIST")]
     status: Vec<PathBuf>,
     /// List of revoked certificates (CRL), PEM or DER; may be repeated.
@@ -122,7 +123,8 @@ async fn fetch(document: &[u8], bounds: Bounds, trust: &mut Trust, lists: &mut V
 
 fn list(file: &Path, bounds: Bounds) -> Result<StatusList, Failure> {
     let bytes = std::fs::read(file).map_err(|e| Failure::usage(format!("{} cannot be read: {e}", file.display())))?;
-    StatusList::read(&bytes, bounds).map_err(|e| Failure::usage(format!("{} {e}", file.display())))
+    let read = StatusList::read(&bytes, bounds).map_err(|e| Failure::usage(format!("{} {e}", file.display())));
+    read.map(StatusList::vouched)
 }
 
 fn verdict(report: &Report) -> &'static str {

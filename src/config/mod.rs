@@ -305,7 +305,7 @@ pub struct Intake {
     pub shrink_share: f64,
     /// What becomes of a learner one of whose identifiers has a wrong check digit.
     pub check_digits: CheckDigits,
-    /// Of which attainments the sender is told what they lack as micro-credentials.
+    /// Of which attainments the sender is told what they lack as micro-credentials, where the tenant does not say.
     pub micro_credentials: MicroCredentials,
 }
 
@@ -316,6 +316,8 @@ pub enum MicroCredentials {
     /// Of those whose type says that they are micro-credentials.
     #[default]
     Declared,
+    /// Of all.
+    All,
     /// Of none.
     None,
 }
@@ -465,6 +467,9 @@ pub struct Tenant {
     /// Its name, for people.
     #[serde(default)]
     pub name: String,
+    /// Of which of its attainments it is told what they lack as micro-credentials, if not as [`Intake`] says.
+    #[serde(default)]
+    pub micro_credentials: Option<MicroCredentials>,
 }
 
 /// Seconds as a duration.

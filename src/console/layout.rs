@@ -49,12 +49,13 @@ pub struct Link {
     pub here: bool,
 }
 
-const NAV: [(&str, &str, &[Right]); 6] = [
+const NAV: [(&str, &str, &[Right]); 7] = [
     ("/", "Overview", &[Right::Operate]),
     ("/refusals", "Refusals", &[Right::Operate]),
     ("/findings", "Findings", &[Right::Operate]),
     ("/records", "Records", &[Right::Read]),
     ("/problems", "Senders’ problems", &[Right::Operate, Right::Push]),
+    ("/credentials", "Credentials", &[Right::Operate, Right::Push]),
     ("/completeness", "Micro-credentials", &[Right::Operate, Right::Push]),
 ];
 

@@ -26,7 +26,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use error::Trouble;
 use governor::{DefaultDirectRateLimiter, Quota};
-use pages::{completeness, connection, finding, findings, load, login, overview, problems, record, records, refusals};
+use pages::{
+    completeness, connection, credentials, finding, findings, load, login, overview, problems, record, records,
+    refusals,
+};
 use session::{Seat, Sessions};
 use smol_str::SmolStr;
 use std::collections::HashSet;
@@ -81,6 +84,8 @@ pub fn routes<S: Clone + Send + Sync + 'static>(gateway: Shared) -> Router<S> {
         .route("/findings/{id}", get(finding::show))
         .route("/findings/{id}/{act}", post(finding::act))
         .route("/problems", get(problems::show))
+        .route("/credentials", get(credentials::show))
+        .route("/credentials/{credential}/links/{link}/revoke", post(credentials::revoke))
         .route("/completeness", get(completeness::show))
         .route("/completeness.csv", get(completeness::export))
         .route("/console.css", get(stylesheet))

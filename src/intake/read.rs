@@ -118,14 +118,12 @@ fn lacking(
         *learner = Some((record.learner_key(), own.clone()));
     }
     let own = learner.as_ref().filter(|(key, _)| *key == record.learner_key()).map(|(_, own)| &**own);
-    let judged = match (&record.body, looking.micro_credentials) {
-        (Some(Body::Attainment(a)), MicroCredentials::Declared)
-            if micro_credential::is_declared(a, looking.mappings) =>
-        {
-            micro_credential::assess(record, own, looking.mappings)
-        }
-        _ => None,
+    let meant = match (&record.body, looking.micro_credentials) {
+        (Some(Body::Attainment(_)), MicroCredentials::All) => true,
+        (Some(Body::Attainment(a)), MicroCredentials::Declared) => micro_credential::is_declared(a, looking.mappings),
+        _ => false,
     };
+    let judged = if meant { micro_credential::assess(record, own, looking.mappings) } else { None };
     let told = judged.map(|mut judged| {
         judged.elements.retain(|element| element.id != "M1" || own.is_some());
         judged.warnings()

@@ -2,7 +2,7 @@
 
 use crate::process::{CANARIES, done, fed, run, silta};
 use crate::site::{Site, TENANT, attainment, fixture, learner};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read};
 
 const FORMATS: [&str; 3] = ["record", "virta", "elm"];
@@ -164,6 +164,28 @@ fn micro_credentials_and_stacks_are_shown_for_any_format() {
     assert_eq!((&stack[0]["total"], &stack[0]["wholes"][0]["remaining"]), (&"5".into(), &"3".into()));
     fed(&["stack", "--from", "paper"], b"").expect(2);
     fed(&["stack"], b"neither").expect(2);
+}
+
+#[test]
+fn a_complete_micro_credential_is_complete_as_a_credential_too() {
+    let concept = |list: &str, value: &str| json!({"scheme": format!("http://data.europa.eu/snb/{list}/25831c2"), "value": format!("http://data.europa.eu/snb/{list}/{value}")});
+    let record = |kind: &str, id: &str, body: Value| json!({"kind": kind, "tenant": TENANT, "source": "s", "institution": "10122", "id": id, "learner": "L1", "body": body});
+    let body = json!({"title": [{"lang": "en", "value": "Data"}], "awarding_body": {"scheme": "virta:organisaatio", "value": "10122"},
+        "achievement_type": concept("learning-opportunity", "74a4a268e8"), "issued_on": "2025-06-01", "credits": {"ects": "5"},
+        "learning_outcomes": [{"title": [{"lang": "en", "value": "Knows"}]}], "eqf_level": concept("eqf", "6"),
+        "modes": [concept("learning-assessment", "920fbb3cbe")],
+        "assessments": [{"assessment_type": concept("assessment", "6e6cb2cc78")}],
+        "grade": {"scale": {"code": {"scheme": "virta:arvosana", "value": "Viisiportainen"}}, "value": "4"},
+        "quality_assurance": [{"accreditation_type": concept("accreditation", "bb4618238e"),
+            "title": [{"lang": "en", "value": "Audit"}], "agent": [{"lang": "en", "value": "Karvi"}],
+            "agent_country": {"scheme": "iso-3166-1-alpha-2", "value": "FI"}}]});
+    let learner = json!({"given_names": "Testi", "family_name": "Esimerkki", "date_of_birth": "1999-10-02"});
+    let document = format!("{}\n{}\n", record("learner", "L1", learner), record("attainment", "M", body));
+    let told = fed(&["check", "--profile", "micro-credential", "--from", "record"], document.as_bytes()).expect(0);
+    assert!(told.out.contains("complete as a micro-credential") && !told.out.contains("not complete"), "{}", told.out);
+    let credential = convert("record", "elm", document.as_bytes()).out;
+    fed(&["check", "--profile", "micro-credential", "--from", "elm"], credential.as_bytes()).expect(0);
+    fed(&["check", "--profile", "edc-upload"], credential.as_bytes()).expect(0);
 }
 
 #[test]

@@ -3,7 +3,11 @@
 use crate::process::{Done, done, fed, run, silta};
 use contract_tests::pki::{self, Pki};
 use serde_json::{Value, json};
-use std::io::{Read, Write};
+use silta_adapter::mapping::Mappings;
+use silta_seal::key::Companions;
+use silta_seal::{Certificate, Key, Sealer, StatusList};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -160,6 +164,110 @@ fn a_time_stamp_service_makes_it_baseline_t() {
     let args = ["seal", "--key", text(&key), "--cert", text(&certificate), "--tsa", &format!("http://{closed}/")];
     let failed = fed(&args, &credential()).expect(1);
     assert!(failed.out.is_empty() && failed.err.contains("cannot be reached"), "{failed:?}");
+}
+
+/// Serves files over HTTP for as long as the test runs: what is there under a path now.
+struct Shelf {
+    url: String,
+    files: Arc<Mutex<BTreeMap<&'static str, Vec<u8>>>>,
+}
+
+impl Shelf {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let files = Arc::new(Mutex::new(BTreeMap::<&str, Vec<u8>>::new()));
+        let shown = Arc::clone(&files);
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                let mut line = String::new();
+                let mut request = BufReader::new(&stream);
+                request.read_line(&mut line).expect("a request");
+                // A connection that is closed with something unread is reset.
+                let mut header = String::new();
+                while request.read_line(&mut header).is_ok_and(|length| length > 2) {}
+                let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+                let found = shown.lock().expect("a lock").get(path.as_str()).cloned();
+                let status = if found.is_some() { "200 OK" } else { "404 Not Found" };
+                let body = found.unwrap_or_default();
+                let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+                stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).expect("answers");
+            }
+        });
+        Self { url, files }
+    }
+
+    fn put(&self, path: &'static str, file: Vec<u8>) {
+        self.files.lock().expect("a lock").insert(path, file);
+    }
+}
+
+/// A status list sealed with `NAME.key`, as of now and for an hour.
+#[expect(clippy::disallowed_methods, reason = "certificates of another program are valid by the machine's clock")]
+fn sealed_list(pki: &Pki, name: &str, list: &StatusList) -> Vec<u8> {
+    let now = jiff::Timestamp::now();
+    let credential = list.credential("urn:issuer", now, now + jiff::SignedDuration::from_hours(1)).expect("a list");
+    let certificates = Certificate::from_file(&pki.read(&format!("{name}.pem"))).expect("a certificate");
+    let with = Companions { certificates, algorithm: None };
+    let key = Key::from_pem(&pki.read(&format!("{name}.key")), None, with).expect("a key");
+    let mappings = Arc::new(Mappings::builtin().expect("mappings"));
+    Sealer::new(key, mappings).seal_list(&credential, now).expect("seals")
+}
+
+#[test]
+fn online_asks_where_the_credential_and_its_certificate_say() {
+    let Some((pki, anchors)) = authority(P256) else { return };
+    let shelf = Shelf::new();
+    let points = format!("crlDistributionPoints = URI:{}/crl", shelf.url);
+    pki.configure(&format!("[listed]\nkeyUsage = critical,digitalSignature\n{points}"));
+    pki.certify("seal", P256, "listed");
+    pki.certify("stranger", P256, "seal");
+    pki.openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out alone.key");
+    let subject = "/C=FI/O=Esimerkki/organizationIdentifier=VATFI-00000000/CN=alone";
+    pki.openssl(&format!(
+        "req -x509 -new -key alone.key -config openssl.cnf -extensions seal -subj {subject} -out alone.pem"
+    ));
+    pki.register("seal");
+
+    let mut list = StatusList::new(format!("{}/status", shelf.url), "revocation", 1);
+    let mut credential: Value = serde_json::from_slice(&credential()).expect("JSON");
+    credential["credentialStatus"] = list.entry(5);
+    let (key, certificate) = (pki.path("seal.key"), pki.path("seal.pem"));
+    let args = ["seal", "--key", text(&key), "--cert", text(&certificate)];
+    let document = fed(&args, credential.to_string().as_bytes()).expect(0).out;
+    let found = |args: &[&str]| {
+        let (code, report) = verified(&[&["--anchors", text(&anchors)], args].concat(), &document);
+        let status = |step| status(&report, step).as_str().expect("a status").to_owned();
+        (code, status("status"), status("certificate_status"))
+    };
+    let expected = |code: i32, list: &str, certificate: &str| (code, list.to_owned(), certificate.to_owned());
+
+    shelf.put("/status", sealed_list(&pki, "seal", &list));
+    shelf.put("/crl", pki.revoked());
+    assert_eq!(found(&[]), expected(0, "skipped", "skipped"), "nobody is asked without being told to");
+    assert_eq!(found(&["--online"]), expected(0, "ok", "ok"));
+    std::fs::write(pki.path("list.json"), sealed_list(&pki, "seal", &list)).expect("writes");
+    let (file, crl) = (pki.path("list.json"), pki.path("list.pem"));
+    assert_eq!(found(&["--status", text(&file), "--crl", text(&crl)]), expected(0, "ok", "ok"), "the same offline");
+
+    list.set(5, true);
+    shelf.put("/status", sealed_list(&pki, "seal", &list));
+    assert_eq!(found(&["--online"]), expected(1, "error", "ok"));
+    list.set(5, false);
+    // Of the same name, but of nobody who is trusted.
+    shelf.put("/status", sealed_list(&pki, "alone", &list));
+    assert_eq!(found(&["--online"]), expected(0, "skipped", "ok"));
+    shelf.put("/status", sealed_list(&pki, "stranger", &list));
+    assert_eq!(found(&["--online"]), expected(0, "ok", "ok"), "a later certificate of the same holder");
+    shelf.put("/status", b"{}".to_vec());
+    let done = fed(&["verify", "--online", "--anchors", text(&anchors)], document.as_bytes()).expect(0);
+    assert!(done.err.contains("the status list http://127.0.0.1") && done.out.contains("no status list"), "{done:?}");
+
+    pki.revoke("seal");
+    shelf.put("/crl", pki.revoked());
+    assert_eq!(found(&["--online"]), expected(1, "skipped", "error"));
+    assert_eq!(found(&["--crl", text(&crl)]), expected(1, "skipped", "error"));
+    run(&["verify", "--crl", text(&pki.path("seal.pem")), "-"]).expect(2);
 }
 
 #[test]

@@ -190,3 +190,19 @@ fn two_gateways_on_one_store_do_everything_once() {
     second.stop();
     run(&["doctor", "--config", &world.site.config()]).expect(0);
 }
+
+#[test]
+fn how_completely_micro_credentials_are_documented_is_counted_and_exported() {
+    let site = Site::new();
+    let gateway = site.serve(&site.token("admin", "admin"));
+    let file = site.file("some.ndjson", &format!("{}{}", learner(), attainment("A")));
+    gateway.push(&file, &[]).expect(0);
+    let table = gateway.silta(&["completeness", TENANT, "--all"]).expect(0).out;
+    assert!(table.contains("0 of 1 complete") && table.contains("quality assurance"), "{table}");
+    let csv = gateway.silta(&["completeness", TENANT, "--all", "--csv"]).expect(0).out;
+    assert!(csv.starts_with("tenant,institution,records,complete,element,") && csv.lines().count() == 1 + 22, "{csv}");
+    let declared = gateway.silta(&["completeness", TENANT, "--json"]).expect(0).out;
+    let declared: Value = serde_json::from_str(&declared).expect("JSON");
+    assert_eq!(declared["institutions"], json!([]), "it does not say that it is one");
+    gateway.silta(&["completeness", "99999", "--csv"]).expect(1);
+}

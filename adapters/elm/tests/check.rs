@@ -2,7 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test ends with what broke it")]
 
 use serde_json::{Value, json};
-use silta_adapter::adapter::{Adapter, Encode, EncodeContext, Limits, Unreadable};
+use silta_adapter::adapter::{Adapter, DecodeContext, Decoded, Encode, EncodeContext, Limits, Unreadable};
 use silta_adapter::mapping::Mappings;
 use silta_adapter::record::Record;
 use silta_adapter::validate::Report;
@@ -58,6 +58,28 @@ fn size_and_depth_are_bounded() {
     let deep = line.replacen("\"TITLE\"", &["[".repeat(100), "]".repeat(100)].concat(), 1);
     assert!(refused(deep.clone()).contains("too_deep"));
     assert!(refused(json!({"payload": deep, "signatures": []}).to_string()).contains("too_deep"));
+    // The same bounds where a credential becomes records.
+    let decoded = |document: String| {
+        let ctx = DecodeContext { tenant: "t".into(), source: "s".into(), limits };
+        let mut records = 0;
+        let mut sink = |found: Decoded| {
+            records += usize::from(matches!(found, Decoded::Record(..)));
+            Ok(())
+        };
+        let read = Elm.decoder().expect("decodes").decode(&mut document.as_bytes(), &ctx, &mut sink);
+        read.map(|_| records).map_err(|e| e.to_string())
+    };
+    assert_eq!(decoded(long(1_300_000)), Ok(1));
+    assert!(decoded(long(2_100_000)).is_err_and(|e| e.contains("too_large")));
+    assert!(decoded(deep).is_err_and(|e| e.contains("too_deep")));
+    // Nothing is read past the bound, however much there is.
+    let endless = std::io::Read::chain(&b"{\"a\":"[..], std::io::repeat(b'['));
+    let validator = Elm.validator().expect("validates");
+    let read = validator.validate(&mut std::io::BufReader::new(endless), "edc", &limits, &MAPPINGS, &mut |_, _| {});
+    assert!(read.is_err_and(|e| e.to_string().contains("too_deep")));
+    let endless = std::io::Read::chain(&b"{\"a\":\""[..], std::io::repeat(b'x'));
+    let read = validator.validate(&mut std::io::BufReader::new(endless), "edc", &limits, &MAPPINGS, &mut |_, _| {});
+    assert!(read.is_err_and(|e| e.to_string().contains("too_large")));
 }
 
 #[test]

@@ -19,6 +19,7 @@ const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const COUNTRY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.6");
 const ORGANISATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
 const ORGANISATION_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.97");
+const OCSP_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.9");
 const TIME_STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
 
 /// An X.509 certificate: its bytes as found, and what they say.
@@ -190,6 +191,17 @@ impl Certificate {
         }
     }
 
+    /// Whether its authority lets its key answer what was revoked (RFC 6960, 4.2.2.2).
+    pub(crate) fn may_answer(&self) -> bool {
+        let usage = self.parsed.tbs_certificate.get::<ExtendedKeyUsage>();
+        usage.is_ok_and(|usage| usage.is_some_and(|(_, usage)| usage.0.contains(&OCSP_SIGNING)))
+    }
+
+    /// The name of its issuer in DER.
+    pub(crate) fn issuer_der(&self) -> Option<Vec<u8>> {
+        self.parsed.tbs_certificate.issuer.to_der().ok()
+    }
+
     /// Names it by issuer and serial number, as JAdES `kid` does.
     pub(crate) fn issuer_serial(&self) -> Result<Vec<u8>, String> {
         let tbs = &self.parsed.tbs_certificate;
@@ -218,7 +230,8 @@ struct IssuerSerial {
     serial: SerialNumber,
 }
 
-fn instant(time: Time) -> Timestamp {
+/// The instant of an X.509 time.
+pub(crate) fn instant(time: Time) -> Timestamp {
     let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }

@@ -45,6 +45,18 @@ impl Signature {
         signing_input(&self.protected, payload)
     }
 
+    /// What it brings along of what authorities said (JAdES `rVals`); what cannot be read is left out.
+    pub(crate) fn revocations(&self) -> Revocations {
+        let mut found = Revocations::default();
+        for component in self.unsigned.iter().filter(|component| component.name == "rVals") {
+            let values = |name: &str| component.value[name].as_array().map(Vec::as_slice).unwrap_or_default();
+            let der = |value: &Value| base64(value["val"].as_str()?).ok();
+            found.lists.extend(values("crlVals").iter().filter_map(der).take(MOST));
+            found.answers.extend(values("ocspVals").iter().filter_map(der).take(MOST));
+        }
+        found
+    }
+
     /// The certificate of the key that signed.
     pub(crate) fn certificate(&self) -> &Certificate {
         &self.header.certificate
@@ -91,6 +103,16 @@ impl Unsigned {
         let value = |v: &Value| base64(v["x509Cert"]["val"].as_str()?).ok();
         values.filter_map(value).filter_map(|der| Certificate::from_der(der).ok()).take(MOST).collect()
     }
+}
+
+/// What authorities said of certificates, in DER, as a seal brings it along. Nothing protects it: it counts as far as an
+/// authority signed it.
+#[derive(Debug, Default)]
+pub(crate) struct Revocations {
+    /// Lists of revoked certificates.
+    pub(crate) lists: Vec<Vec<u8>>,
+    /// Answers of OCSP responders.
+    pub(crate) answers: Vec<Vec<u8>>,
 }
 
 /// What is signed: the characters of the header, a dot, the bytes of the payload (RFC 7797, 3).

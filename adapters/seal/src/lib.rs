@@ -25,6 +25,7 @@ mod issuer;
 mod json;
 mod jws;
 pub mod key;
+mod ocsp;
 pub mod report;
 pub mod seal;
 pub mod status;

@@ -3,6 +3,8 @@
 //!
 //! Written as W3C *Bitstring Status List* 1.0, read as that and as its draft *Status List 2021*.
 
+use crate::certificate::Certificate;
+use crate::verify::named;
 use crate::{Bounds, base64url, json, jws, to_base64url};
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -25,13 +27,33 @@ pub struct StatusList {
     purpose: String,
     until: Option<Timestamp>,
     bits: Vec<u8>,
+    word: Word,
+}
+
+/// On whose word a list stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// Of whoever hands it in.
+    Given,
+    /// Of whoever sealed it.
+    Sealed(Vec<Sealer>),
+    /// Nobody's.
+    Nobody,
+}
+
+/// Who sealed a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sealer {
+    pub(crate) certificate: Certificate,
+    /// What it brings along to lead to an anchor.
+    pub(crate) chain: Vec<Certificate>,
 }
 
 impl StatusList {
     /// An empty list for a purpose (`revocation`, `suspension`) at an address, with room for so many credentials.
     pub fn new(id: impl Into<String>, purpose: impl Into<String>, entries: usize) -> Self {
         let bits = vec![0; entries.max(LEAST).div_ceil(8)];
-        Self { id: id.into(), purpose: purpose.into(), until: None, bits }
+        Self { id: id.into(), purpose: purpose.into(), until: None, bits, word: Word::Given }
     }
 
     /// How many credentials it has room for.
@@ -88,7 +110,8 @@ impl StatusList {
         }))
     }
 
-    /// Reads a list, sealed or not. Of a sealed one the signature has to hold; whose it is, is for the caller to judge.
+    /// Reads a list, sealed or not. Of a sealed one the signature has to hold; whose it is, a verification judges. One that
+    /// is not sealed is nobody's word, and not believed.
     ///
     /// # Errors
     /// If it is none, its signature does not hold, or it breaks a bound.
@@ -98,18 +121,36 @@ impl StatusList {
         }
         let text = std::str::from_utf8(document).map_err(|_| "is not UTF-8".to_owned())?;
         let mut list = json::parse(text, bounds.depth)?;
+        let mut word = Word::Nobody;
         if list.get("payload").is_some() {
             let sealed = jws::parse(document, bounds)?;
             for signature in &sealed.signatures {
                 let key = signature.certificate().key();
                 signature.header.algorithm.verify(key, &signature.input(&sealed.payload), &signature.bytes)?;
+                named(signature)?;
             }
             list = json::parse(&sealed.payload, bounds.depth)?;
+            let sealer = |s: jws::Signature| Sealer { certificate: s.header.certificate, chain: s.header.chain };
+            word = Word::Sealed(sealed.signatures.into_iter().map(sealer).collect());
         }
-        Self::from_credential(&list)
+        Self::from_credential(&list, word)
     }
 
-    fn from_credential(list: &Value) -> Result<Self, String> {
+    /// The list on the word of whoever hands it in, if it is nobody else's.
+    #[must_use]
+    pub fn vouched(mut self) -> Self {
+        if self.word == Word::Nobody {
+            self.word = Word::Given;
+        }
+        self
+    }
+
+    /// On whose word it stands.
+    pub(crate) fn word(&self) -> &Word {
+        &self.word
+    }
+
+    fn from_credential(list: &Value, word: Word) -> Result<Self, String> {
         let subject = &list["credentialSubject"];
         let text = |value: &Value, name: &str| {
             value[name].as_str().map(str::to_owned).ok_or_else(|| format!("has no {name} as a status list has"))
@@ -124,7 +165,7 @@ impl StatusList {
         }
         let until = list["validUntil"].as_str().or(list["expirationDate"].as_str());
         let until = until.map(|t| t.parse().map_err(|_| "ends at something that is no time".to_owned())).transpose()?;
-        Ok(Self { id: text(list, "id")?, purpose: text(subject, "statusPurpose")?, until, bits })
+        Ok(Self { id: text(list, "id")?, purpose: text(subject, "statusPurpose")?, until, bits, word })
     }
 }
 
@@ -135,12 +176,20 @@ pub(crate) enum Found {
     NotRevocable,
     /// It has one, and none of the lists is the one it stands in, or it is out of date.
     NoList,
+    /// It has one, and who sealed the list that is there has no say about it.
+    Foreign,
     /// It is neither revoked nor suspended.
     Good,
 }
 
-/// Looks a credential up in the lists. An error says that it is revoked, or where its status cannot be meant.
-pub(crate) fn look_up(credential: &Value, lists: &[StatusList], now: Timestamp) -> Result<Found, String> {
+/// Looks a credential up in all lists that are believed: one is enough to revoke it. An error says that it is revoked, or
+/// where its status cannot be meant.
+pub(crate) fn look_up(
+    credential: &Value,
+    lists: &[StatusList],
+    believed: impl Fn(&StatusList) -> bool,
+    now: Timestamp,
+) -> Result<Found, String> {
     let entries = match &credential["credentialStatus"] {
         Value::Null => return Ok(Found::NotRevocable),
         Value::Array(several) => several.as_slice(),
@@ -149,23 +198,27 @@ pub(crate) fn look_up(credential: &Value, lists: &[StatusList], now: Timestamp) 
     let mut found = Found::Good;
     for entry in entries {
         let purpose = PURPOSES.iter().find(|(name, _)| entry["statusPurpose"] == *name);
-        let list = lists.iter().find(|list| {
-            entry["statusListCredential"] == list.id
-                && entry["statusPurpose"] == list.purpose
-                && list.until.is_none_or(|until| now <= until)
-        });
-        let (Some((_, word)), Some(list)) = (purpose, list) else {
-            found = Found::NoList;
-            continue;
-        };
         let index = match &entry["statusListIndex"] {
             Value::String(text) => text.parse().ok(),
             other => other.as_u64().and_then(|n| usize::try_from(n).ok()),
         };
-        match index.and_then(|index| list.get(index)) {
-            Some(false) => {}
-            Some(true) => return Err(format!("the credential is {word}")),
-            None => return Err("the credential's place is not in its status list".into()),
+        let meant = lists.iter().filter(|list| {
+            entry["statusListCredential"] == list.id
+                && entry["statusPurpose"] == list.purpose
+                && list.until.is_none_or(|until| now <= until)
+        });
+        let mut judged = Found::NoList;
+        for list in meant {
+            match (purpose, believed(list), index.and_then(|index| list.get(index))) {
+                (Some((_, word)), true, Some(true)) => return Err(format!("the credential is {word}")),
+                (Some(_), true, Some(false)) => judged = Found::Good,
+                (Some(_), true, None) => return Err("the credential's place is not in its status list".into()),
+                (Some(_), false, _) if judged != Found::Good => judged = Found::Foreign,
+                _ => {}
+            }
+        }
+        if judged != Found::Good {
+            found = judged;
         }
     }
     Ok(found)
@@ -191,16 +244,24 @@ mod tests {
         assert!(text.len() < 1000, "an almost empty list is small");
         let read = [StatusList::read(&text, Bounds::default()).expect("reads")];
         let now = at("2026-01-15T00:00:00Z");
-        let status = |index| look_up(&json!({ "credentialStatus": list.entry(index) }), &read, now);
+        let status = |index| look_up(&json!({ "credentialStatus": list.entry(index) }), &read, |_| true, now);
         assert_eq!(status(94_567), Err("the credential is revoked".into()));
         assert_eq!(status(94_566), Ok(Found::Good));
         assert_eq!(status(94_568), Ok(Found::Good));
         assert!(status(list.entries()).is_err());
-        assert_eq!(look_up(&json!({}), &read, now), Ok(Found::NotRevocable));
+        assert_eq!(look_up(&json!({}), &read, |_| true, now), Ok(Found::NotRevocable));
         let late = at("2026-02-02T00:00:00Z");
-        assert_eq!(look_up(&json!({ "credentialStatus": list.entry(94_567) }), &read, late), Ok(Found::NoList));
+        assert_eq!(
+            look_up(&json!({ "credentialStatus": list.entry(94_567) }), &read, |_| true, late),
+            Ok(Found::NoList)
+        );
         let elsewhere = StatusList::new("https://silta.example/status/2", "revocation", 1);
-        assert_eq!(look_up(&json!({ "credentialStatus": elsewhere.entry(0) }), &read, now), Ok(Found::NoList));
+        assert_eq!(
+            look_up(&json!({ "credentialStatus": elsewhere.entry(0) }), &read, |_| true, now),
+            Ok(Found::NoList)
+        );
+        let doubted = look_up(&json!({ "credentialStatus": list.entry(94_567) }), &read, |_| false, now);
+        assert_eq!(doubted, Ok(Found::Foreign));
     }
 
     #[test]
@@ -224,6 +285,6 @@ mod tests {
             "statusListCredential": URL,
         }]});
         let now = Timestamp::UNIX_EPOCH;
-        assert_eq!(look_up(&entry, &[read], now), Err("the credential is suspended".into()));
+        assert_eq!(look_up(&entry, &[read], |_| true, now), Err("the credential is suspended".into()));
     }
 }

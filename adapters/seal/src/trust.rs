@@ -1,6 +1,7 @@
 //! Whom to trust: anchors, pins, and the chain to them at a given time.
 
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, instant};
+use der::Decode;
 use jiff::Timestamp;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
@@ -11,6 +12,7 @@ use webpki::{
     OwnedCertRevocationList, RevocationCheckDepth, RevocationOptions, RevocationOptionsBuilder, UnknownStatusPolicy,
     anchor_from_trusted_cert,
 };
+use x509_cert::crl::CertificateList;
 
 /// Whom to trust. Empty, it trusts nobody.
 #[derive(Debug, Clone, Default)]
@@ -20,10 +22,10 @@ pub struct Trust {
     revoked: Vec<Arc<CertRevocationList<'static>>>,
 }
 
-/// What lists of revoked certificates say of one.
-#[derive(Debug, PartialEq, Eq)]
+/// What is known of whether a certificate was revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Revocation {
-    /// No list was given, or none that covers it.
+    /// Nothing covers it.
     Unknown,
     /// It was not revoked by then.
     Good,
@@ -65,6 +67,18 @@ impl Trust {
         if self.revoked.len() == before { Err("holds no list of revoked certificates".into()) } else { Ok(()) }
     }
 
+    /// The same anchors with other lists of revoked certificates, in DER: those that still counted at a time. What is none
+    /// is left out.
+    pub(crate) fn with_lists(&self, lists: &[Vec<u8>], at: Timestamp) -> Self {
+        let current = |der: &&Vec<u8>| {
+            let until = CertificateList::from_der(der).ok().and_then(|list| list.tbs_cert_list.next_update);
+            until.is_some_and(|until| at <= instant(until))
+        };
+        let read = |der: &Vec<u8>| OwnedCertRevocationList::from_der(der).ok().map(|list| Arc::new(list.into()));
+        let revoked = lists.iter().filter(current).filter_map(read).collect();
+        Self { anchors: self.anchors.clone(), pins: self.pins.clone(), revoked }
+    }
+
     /// What the lists say of a certificate that leads to an anchor: whether it was revoked by a time. A list that has
     /// run out still tells what was revoked before.
     pub(crate) fn revocation(
@@ -81,7 +95,7 @@ impl Trust {
             .with_expiration_policy(ExpirationPolicy::Ignore)
             .build();
         match self.path(leaf, others, at, Some(options)) {
-            Ok(()) => Ok(Revocation::Good),
+            Ok(_) => Ok(Revocation::Good),
             Err(webpki::Error::UnknownRevocationStatus) => Ok(Revocation::Unknown),
             Err(webpki::Error::CertRevoked) => {
                 let by = u64::try_from(at.as_second()).unwrap_or(0);
@@ -112,23 +126,34 @@ impl Trust {
         if self.anchors.contains(leaf) {
             return Ok(());
         }
-        self.path(leaf, others, at, None).map_err(|e| why(&e))
+        self.path(leaf, others, at, None).map(drop).map_err(|e| why(&e))
     }
 
+    /// The authority that certified a certificate, by the chain that leads from it to an anchor.
+    pub(crate) fn authority(&self, leaf: &Certificate, others: &[Certificate], at: Timestamp) -> Option<Certificate> {
+        self.path(leaf, others, at, None).ok().flatten()
+    }
+
+    /// Follows a chain to an anchor; the authority at its beginning.
     fn path(
         &self,
         leaf: &Certificate,
         others: &[Certificate],
         at: Timestamp,
         revocation: Option<RevocationOptions<'_>>,
-    ) -> Result<(), webpki::Error> {
+    ) -> Result<Option<Certificate>, webpki::Error> {
         let anchors: Vec<_> = self.anchors.iter().filter_map(|a| anchor_from_trusted_cert(a.der()).ok()).collect();
         let others: Vec<CertificateDer<'_>> = others.iter().map(|c| CertificateDer::from(c.der().as_ref())).collect();
         let seconds = u64::try_from(at.as_second()).unwrap_or(0);
         let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         let algorithms = webpki::ALL_VERIFICATION_ALGS;
         let leaf = EndEntityCert::try_from(leaf.der())?;
-        leaf.verify_for_usage(algorithms, &anchors, &others, at, AnyUsage, revocation, None).map(drop)
+        let path = leaf.verify_for_usage(algorithms, &anchors, &others, at, AnyUsage, revocation, None)?;
+        let is_end = |a: &&Certificate| anchor_from_trusted_cert(a.der()).is_ok_and(|own| own == *path.anchor());
+        Ok(match path.intermediate_certificates().next() {
+            Some(authority) => Certificate::from_der(authority.der().to_vec()).ok(),
+            None => self.anchors.iter().find(is_end).cloned(),
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use crate::report::{Report, Signer, Status, Step};
 use crate::status::{self, StatusList};
 use crate::timestamp::{self, TimeStamp};
 use crate::trust::{Revocation, Trust};
-use crate::{Bounds, base64, credential, issuer, json, jws, to_base64url};
+use crate::{Bounds, base64, credential, issuer, json, jws, ocsp, to_base64url};
 use der::asn1::ObjectIdentifier;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -103,7 +103,7 @@ impl Verifier<'_> {
         }
 
         let proven_at = self.proven(&times, &known);
-        self.chain(certificate, &known, &times, proven_at, report);
+        self.chain(signature, &known, &times, proven_at, report);
         report.signers.push(Signer {
             organisation: certificate.organisation(),
             identifier: certificate.organisation_identifier(),
@@ -125,7 +125,15 @@ impl Verifier<'_> {
         times.proofs.iter().filter(trusted).map(|stamp| stamp.at).min().unwrap_or(times.now).min(times.now)
     }
 
-    fn chain(&self, leaf: &Certificate, known: &[Certificate], times: &Times<'_>, at: Timestamp, report: &mut Report) {
+    fn chain(
+        &self,
+        signature: &Signature,
+        known: &[Certificate],
+        times: &Times<'_>,
+        at: Timestamp,
+        report: &mut Report,
+    ) {
+        let leaf = signature.certificate();
         let outcome = if self.trust.is_pinned() {
             report.add(Step::CertificateStatus, Status::Skipped, "a pinned certificate is trusted by itself");
             // Who is trusted themselves is trusted about when they sealed.
@@ -136,7 +144,7 @@ impl Verifier<'_> {
         } else if self.trust.has_anchors() {
             match self.trust.chain(leaf, known, at) {
                 Ok(()) => {
-                    self.certificate_status(leaf, known, at, report);
+                    self.certificate_status(signature, known, at, report);
                     Ok(format!("a chain leads to a trust anchor at {at}"))
                 }
                 Err(e) if at == times.now && !times.proofs.is_empty() => {
@@ -151,20 +159,49 @@ impl Verifier<'_> {
         report.outcome(Step::Chain, outcome);
     }
 
-    /// Whether the certificate was revoked, as far as lists were given that cover it. Answers of OCSP responders, which
-    /// some seals bring along, are not evaluated.
-    fn certificate_status(&self, leaf: &Certificate, known: &[Certificate], at: Timestamp, report: &mut Report) {
-        let step = Step::CertificateStatus;
-        match self.trust.revocation(leaf, known, at) {
-            Ok(Revocation::Good) => {
-                report.add(step, Status::Ok, "no list says that the certificate was revoked by then")
+    /// Whether the certificate was revoked, as far as lists that were given cover it, or what the seal brings along of
+    /// what authorities said.
+    fn certificate_status(&self, signature: &Signature, known: &[Certificate], at: Timestamp, report: &mut Report) {
+        let (leaf, step) = (signature.certificate(), Step::CertificateStatus);
+        let given = match self.trust.revocation(leaf, known, at) {
+            Ok(given) => given,
+            Err(e) => return report.add(step, Status::Error, e),
+        };
+        let (brought, unused) = self.brought(signature, known, at);
+        match given.max(brought) {
+            Revocation::Good => {
+                let by =
+                    if given == Revocation::Good { "a list of its authority" } else { "what the seal brings along" };
+                report.add(step, Status::Ok, format!("the certificate was not revoked by then, says {by}"));
             }
-            Ok(Revocation::Revoked) => {
+            Revocation::Revoked => {
                 report.add(step, Status::Error, "the certificate was revoked before the seal was made")
             }
-            Ok(Revocation::Unknown) => report.add(step, Status::Skipped, "no list of revoked certificates covers it"),
-            Err(e) => report.add(step, Status::Error, e),
+            Revocation::Unknown => {
+                report.add(step, Status::Skipped, format!("no list of revoked certificates covers it{unused}"))
+            }
         }
+    }
+
+    /// What lists and answers say that a seal brings along; and why not, where there are some that say nothing.
+    fn brought(&self, signature: &Signature, known: &[Certificate], at: Timestamp) -> (Revocation, String) {
+        let leaf = signature.certificate();
+        let proofs = signature.revocations();
+        let lists = self.trust.with_lists(&proofs.lists, at).revocation(leaf, known, at);
+        let mut found = lists.unwrap_or(Revocation::Unknown);
+        let mut unused = String::new();
+        let authority = self.trust.authority(leaf, known, at);
+        for answer in &proofs.answers {
+            let said = authority.as_ref().ok_or("cannot be judged without its authority".to_owned());
+            match said.and_then(|authority| ocsp::status(answer, leaf, authority, at)) {
+                Ok(Revocation::Unknown) => {
+                    unused = "; the seal's OCSP answer is about another certificate or time".into()
+                }
+                Ok(said) => found = found.max(said),
+                Err(e) => unused = format!("; the seal's OCSP answer {e}"),
+            }
+        }
+        (found, unused)
     }
 
     /// What was sealed.
@@ -180,25 +217,47 @@ impl Verifier<'_> {
         let form = credential::form(&credential);
         report.outcome(Step::Format, form.map(|()| "one European Digital Credential with its contexts"));
         report.outcome(Step::Validity, credential::validity(&credential, now));
-        self.status(&credential, now, report);
+        self.status(sealed, &credential, now, report);
     }
 
-    fn status(&self, credential: &Value, now: Timestamp, report: &mut Report) {
-        match status::look_up(credential, self.lists, now) {
+    fn status(&self, sealed: &Sealed, credential: &Value, now: Timestamp, report: &mut Report) {
+        let believed = |list: &StatusList| self.believes(list, sealed, now);
+        match status::look_up(credential, self.lists, believed, now) {
             Ok(status::Found::NotRevocable) => {
                 report.add(Step::Status, Status::Skipped, "the credential has no status")
             }
             Ok(status::Found::NoList) => {
                 report.add(Step::Status, Status::Skipped, "the credential has a status, but no status list was given");
             }
+            Ok(status::Found::Foreign) => {
+                let reason = "the credential has a status, but its list is not sealed by the credential's issuer";
+                report.add(Step::Status, Status::Skipped, reason);
+            }
             Ok(status::Found::Good) => report.add(Step::Status, Status::Ok, "neither revoked nor suspended"),
             Err(e) => report.add(Step::Status, Status::Error, e),
         }
     }
+
+    /// Whether a status list is of those who sealed the credential: sealed with the same certificate, or with another one of
+    /// the same holder that is trusted. Any other list could hide or invent a revocation.
+    fn believes(&self, list: &StatusList, sealed: &Sealed, now: Timestamp) -> bool {
+        let sealers = match list.word() {
+            status::Word::Given => return true,
+            status::Word::Nobody => return false,
+            status::Word::Sealed(sealers) => sealers,
+        };
+        let same = |by: &status::Sealer, own: &Certificate| {
+            let holder = |c: &Certificate| c.organisation_identifier().map(|id| (id, c.country()));
+            let trusted =
+                || self.trust.pins(&by.certificate) || self.trust.chain(&by.certificate, &by.chain, now).is_ok();
+            by.certificate == *own || (holder(own).is_some() && holder(&by.certificate) == holder(own) && trusted())
+        };
+        sealers.iter().any(|by| sealed.signatures.iter().any(|signature| same(by, signature.certificate())))
+    }
 }
 
 /// The signed header names the certificate that is there (JAdES, 5.1.4 and 5.1.7), and its key could sign then.
-fn named(signature: &Signature) -> Result<(), String> {
+pub(crate) fn named(signature: &Signature) -> Result<(), String> {
     let certificate = signature.certificate();
     let (algorithm, stated) = signature.header.thumbprint.as_ref().ok_or("the header has no certificate thumbprint")?;
     let algorithm = match algorithm.as_str() {

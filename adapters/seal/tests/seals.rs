@@ -232,6 +232,9 @@ fn documents_that_could_mislead_are_refused() {
     }
     let large = vec![b' '; Bounds::default().bytes + 1];
     assert!(error(&large, Step::Structure).contains("larger"));
+    let mut wordy = credential();
+    wordy["credentialSubject"]["fullName"] = json!({ "fi": "x".repeat(1_300_000) });
+    assert_eq!(verdict(&sealed(&wordy)), Verdict::Trusted, "as large as real transcripts are");
 }
 
 #[test]
@@ -358,6 +361,61 @@ fn validity_and_status_are_the_credential_s_own() {
     assert_eq!(verify(&[list.clone()]), (Verdict::Trusted, Status::Ok));
     list.set(7, true);
     assert_eq!(verify(&[list]), (Verdict::Invalid, Status::Error));
+}
+
+#[test]
+fn a_status_list_counts_only_from_the_credential_s_issuer() {
+    const URL: &str = "https://silta.example/status/1";
+    let holder = AUTHORITY.holder(Kind::P256, seal_params());
+    let mut list = StatusList::new(URL, "revocation", 1);
+    let mut revocable = credential();
+    revocable["credentialStatus"] = list.entry(7);
+    let document = holder.sealer().sign(revocable.to_string().as_bytes(), now()).expect("seals").document(None);
+    let plain =
+        |list: &StatusList| list.credential(URL, now(), now() + jiff::SignedDuration::from_hours(1)).expect("a list");
+    let by = |sealer: &Sealer, list: &StatusList| sealer.seal_list(&plain(list), now()).expect("seals");
+    let mappings = mappings();
+    let judged = |lists: &[&[u8]], trust: &Trust| {
+        let lists: Vec<_> = lists.iter().map(|l| StatusList::read(l, Bounds::default()).expect("a list")).collect();
+        let verifier = Verifier { trust, mappings: &mappings, lists: &lists, bounds: Bounds::default() };
+        let report = verifier.verify(&document, now());
+        report.check(Step::Status).map(|check| (check.status, check.description.clone())).expect("a check")
+    };
+    let clear = list.clone();
+    list.set(7, true);
+    let trust = AUTHORITY.trust();
+    assert_eq!(judged(&[&by(&holder.sealer(), &clear)], &trust).0, Status::Ok);
+    assert_eq!(judged(&[&by(&holder.sealer(), &list)], &Trust::default()).0, Status::Error, "its own needs no anchor");
+    // Another certificate of the same organisation, once it is trusted: seals outlive their certificates.
+    let next = sealer();
+    assert_eq!(judged(&[&by(&next, &clear)], &trust).0, Status::Ok);
+    assert_eq!(judged(&[&by(&next, &list)], &trust).0, Status::Error);
+    assert_eq!(judged(&[&by(&next, &clear)], &Trust::default()).0, Status::Skipped, "anybody can call themselves that");
+
+    let mut params = seal_params();
+    params.distinguished_name.push(rcgen::DnType::CustomDnType(vec![2, 5, 4, 97]), "VATFI-11111111");
+    let foreign = AUTHORITY.holder(Kind::P256, params).sealer();
+    let impostor = Authority::new("Toinen juuri").holder(Kind::P256, seal_params()).sealer();
+    let bare = plain(&clear).to_string().into_bytes();
+    for (who, doubted) in [
+        ("another organisation", by(&foreign, &clear)),
+        ("an impostor", by(&impostor, &clear)),
+        ("nobody", bare.clone()),
+    ] {
+        let (status, description) = judged(&[&doubted], &trust);
+        assert!(status == Status::Skipped && description.contains("not sealed by the credential's issuer"), "{who}");
+        // It does not stand in the way of the one that counts.
+        assert_eq!(judged(&[&doubted, &by(&holder.sealer(), &list)], &trust).0, Status::Error, "{who}");
+    }
+    let both = [by(&holder.sealer(), &clear), by(&holder.sealer(), &list)];
+    assert_eq!(judged(&[&both[0], &both[1]], &trust).0, Status::Error, "whichever comes first");
+    let vouched = [StatusList::read(&bare, Bounds::default()).expect("a list").vouched()];
+    let verifier = Verifier { trust: &trust, mappings: &mappings, lists: &vouched, bounds: Bounds::default() };
+    assert_eq!(verifier.verify(&document, now()).status(Step::Status), Status::Ok);
+
+    let sealed = String::from_utf8(by(&holder.sealer(), &list)).expect("text");
+    let changed = sealed.replacen("revocation", "suspension", 1);
+    assert!(StatusList::read(changed.as_bytes(), Bounds::default()).is_err(), "its signature has to hold");
 }
 
 #[tokio::test]

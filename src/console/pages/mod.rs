@@ -2,6 +2,7 @@
 
 pub mod completeness;
 pub mod connection;
+pub mod credentials;
 pub mod finding;
 pub mod findings;
 pub mod load;

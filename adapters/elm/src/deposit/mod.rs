@@ -23,7 +23,7 @@ const LONGEST: u64 = 15 << 20;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(tag = "to", rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum Settings {
-    /// A wallet with the interface of the Commission's (version 1).
+    /// A wallet with the interface of the Commission's.
     Wallet(wallet::Settings),
     /// A directory: one file for each credential, `<uuid>.jsonld`, and `<uuid>.withdrawn.json` beside or instead of it
     /// when it was withdrawn.
@@ -135,6 +135,7 @@ mod tests {
             (json!({"to": "learner", "url": "x"}), "unknown field"),
             (json!({"to": "wallet", "url": "ftp://wallet.example"}), "http or https"),
             (json!({"to": "wallet", "url": "https://u:p@wallet.example"}), "without credentials"),
+            (json!({"to": "wallet", "url": "https://wallet.example", "version": 3}), "1 or 2"),
             (json!({"to": "wallet", "url": "https://wallet.example", "timeout_secs": 0}), "between 1 and 3600"),
             (json!({"to": "wallet", "url": "https://wallet.example", "token_file": "/nowhere"}), "token_file"),
         ] {

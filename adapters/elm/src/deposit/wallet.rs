@@ -1,4 +1,4 @@
-//! Deposits in a wallet with the interface of the Commission's, version 1.
+//! Deposits in a wallet with the interface of the Commission's, version 1 or 2.
 //!
 //! A wallet takes a credential from anybody who can prove by a seal whose it is, once for each id: a second time it
 //! answers 409, by which a lost answer is found. It gives one back to whoever has the owner's token only.
@@ -20,13 +20,17 @@ use std::path::PathBuf;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
-    /// The service's address, before `/api/v1/wallets`.
+    /// The service's address, before `/api`.
     url: String,
+    /// Version of its interface, 1 or 2. Version 2 takes the address of the wallet in the body.
+    #[serde(default = "Settings::version")]
+    #[schemars(range(min = 1, max = 2))]
+    version: u8,
     /// Scheme of the learners' identifier that is the address of their wallet.
     #[serde(default = "Settings::scheme")]
     wallet_scheme: String,
-    /// True if a learner without such an identifier is addressed by e-mail, which makes a temporary wallet. The
-    /// interface wants the address in its URL, where others may log it.
+    /// True if a learner without such an identifier is addressed by e-mail, which makes a temporary wallet. Version 1 wants
+    /// the address in the URL, where others may log it.
     #[serde(default)]
     by_email: bool,
     /// File with a token that may take credentials back; without one they are only revoked by their status.
@@ -38,6 +42,10 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    fn version() -> u8 {
+        1
+    }
+
     fn scheme() -> String {
         "europass:wallet".into()
     }
@@ -51,10 +59,18 @@ impl Settings {
 pub(super) struct Wallet {
     http: Client,
     base: Url,
+    version: Version,
     scheme: String,
     by_email: bool,
     token: Option<SecretString>,
     verdicts: VerdictTable,
+}
+
+/// A version of the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
 }
 
 /// Where a learner's credentials go.
@@ -69,6 +85,11 @@ enum Address {
 impl Wallet {
     pub(super) fn open(settings: &Settings) -> Result<Self, BadSettings> {
         let base = http::address(&settings.url, "url")?;
+        let version = match settings.version {
+            1 => Version::One,
+            2 => Version::Two,
+            _ => return Err(BadSettings("version must be 1 or 2".into())),
+        };
         let limit = http::limit(settings.timeout_secs)?;
         let token = settings.token_file.as_ref().map(|file| {
             std::fs::read_to_string(file)
@@ -78,6 +99,7 @@ impl Wallet {
         Ok(Self {
             http: http::client(limit)?,
             base,
+            version,
             scheme: settings.wallet_scheme.clone(),
             by_email: settings.by_email,
             token: token.transpose()?,
@@ -86,7 +108,7 @@ impl Wallet {
     }
 
     fn url(&self, path: &[&str]) -> Option<Url> {
-        http::below(&self.base, &[&["api", "v1", "wallets"], path].concat())
+        http::below(&self.base, &[&["api"], path].concat())
     }
 
     fn address(&self, credential: &Map<String, Value>) -> Option<Address> {
@@ -101,13 +123,29 @@ impl Wallet {
     }
 
     fn deposit(&self, sealed: Sealed, address: &Address) -> Option<RequestBuilder> {
-        let url = match address {
-            Address::User(user) => self.url(&[user, "credentials"]),
-            Address::Email(email) => self.url(&["email", email, "credentials"]),
-        }?;
         let file = Part::bytes(sealed.bytes).file_name(format!("{}.jsonld", sealed.uuid));
-        let file = file.mime_str("application/json").ok()?;
-        Some(self.http.post(url).query(&[("sendEmail", "false")]).multipart(Form::new().part("_credential", file)))
+        let form = Form::new().part("_credential", file.mime_str("application/json").ok()?);
+        if self.version == Version::Two {
+            let form = match address {
+                Address::User(user) => form.text("walletAddress", user.clone()),
+                Address::Email(email) => form.text("userEmail", email.clone()),
+            };
+            let url = self.url(&["v2", "credentials"])?;
+            return Some(self.http.post(url).multipart(form.text("sendEmail", "false")));
+        }
+        let url = match address {
+            Address::User(user) => self.url(&["v1", "wallets", user, "credentials"]),
+            Address::Email(email) => self.url(&["v1", "wallets", "email", email, "credentials"]),
+        }?;
+        Some(self.http.post(url).query(&[("sendEmail", "false")]).multipart(form))
+    }
+
+    fn removal(&self, user: &str, uuid: &str, token: &SecretString) -> Option<RequestBuilder> {
+        let request = match self.version {
+            Version::One => self.http.delete(self.url(&["v1", "wallets", user, "credentials", uuid])?),
+            Version::Two => self.http.delete(self.url(&["v2", "credentials", uuid])?).query(&[("walletAddress", user)]),
+        };
+        Some(request.bearer_auth(token.expose_secret()))
     }
 
     async fn send(&self, request: RequestBuilder, done: &str, settled: (StatusCode, &str)) -> Judgement {
@@ -146,8 +184,7 @@ impl Deliver for Wallet {
             return self.send(request, "wallet:deposited", (StatusCode::CONFLICT, "wallet:duplicate")).await;
         }
         let (Some(Address::User(user)), Some(token)) = (address, &self.token) else { return judge("wallet:not-ours") };
-        let Some(url) = self.url(&[&user, "credentials", &sealed.uuid]) else { return judge("request") };
-        let request = self.http.delete(url).bearer_auth(token.expose_secret());
+        let Some(request) = self.removal(&user, &sealed.uuid, token) else { return judge("request") };
         self.send(request, "wallet:removed", (StatusCode::NOT_FOUND, "wallet:removed")).await
     }
 }

@@ -2,15 +2,16 @@
 //! what it is told to.
 //!
 //! `POST /api/v1/wallets/{user}/credentials` and `POST /api/v1/wallets/email/{email}/credentials` (multipart,
-//! `_credential`), `DELETE` and `GET /api/v1/wallets/{user}/credentials/{uuid}` with a bearer token. Beside them
-//! `GET` and `POST /faults`, and `/health`.
+//! `_credential`), `DELETE` and `GET /api/v1/wallets/{user}/credentials/{uuid}` with a bearer token. Version 2:
+//! `POST /api/v2/credentials` (multipart, `_credential` with either `walletAddress` or `userEmail`), `DELETE` and
+//! `GET /api/v2/credentials/{uuid}?walletAddress=…`. Beside them `GET` and `POST /faults`, and `/health`.
 //!
 //! It differs from the real one in this: a wallet comes into being with its first credential, unless its name begins
 //! with `nobody`; and whose seal it trusts is told from outside.
 
 use crate::check::{self, Edition};
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Multipart, Path, Request, State};
+use axum::extract::{DefaultBodyLimit, Multipart, Path, Query, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -134,8 +135,14 @@ fn router(sandbox: Arc<Sandbox>) -> Router {
         .route("/{user}/credentials/{uuid}", get(held).delete(remove))
         .layer(DefaultBodyLimit::max(LONGEST + (1 << 16)))
         .layer(middleware::from_fn_with_state(sandbox.clone(), entrance));
+    let second = Router::new()
+        .route("/", post(deposit_by_form))
+        .route("/{uuid}", get(held_of).delete(remove_of))
+        .layer(DefaultBodyLimit::max(LONGEST + (1 << 16)))
+        .layer(middleware::from_fn_with_state(sandbox.clone(), entrance));
     Router::new()
         .nest("/api/v1/wallets", wallets)
+        .nest("/api/v2/credentials", second)
         .route("/faults", get(faults).post(change_faults))
         .route("/health", get(|| async { Json(json!({ "status": "up" })) }))
         .with_state(sandbox)
@@ -170,16 +177,48 @@ fn pop(statuses: &mut Vec<u16>) -> Option<u16> {
     (!statuses.is_empty()).then(|| statuses.remove(0))
 }
 
-async fn deposit(State(sandbox): Wallet, Path(wallet): Path<String>, mut form: Multipart) -> StatusCode {
-    while let Ok(Some(field)) = form.next_field().await {
-        if field.name() == Some("_credential") {
-            return match field.bytes().await {
-                Ok(document) => sandbox.take(&wallet, &document),
-                Err(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            };
-        }
+/// What a form says, by name.
+async fn fields(mut form: Multipart) -> Result<BTreeMap<String, Bytes>, StatusCode> {
+    let mut fields = BTreeMap::new();
+    while let Some(field) = form.next_field().await.map_err(|_| StatusCode::BAD_REQUEST)? {
+        let name = field.name().unwrap_or_default().to_owned();
+        fields.insert(name, field.bytes().await.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?);
     }
-    StatusCode::BAD_REQUEST
+    Ok(fields)
+}
+
+async fn deposit(State(sandbox): Wallet, Path(wallet): Path<String>, form: Multipart) -> StatusCode {
+    match fields(form).await {
+        Ok(fields) => fields.get("_credential").map_or(StatusCode::BAD_REQUEST, |file| sandbox.take(&wallet, file)),
+        Err(status) => status,
+    }
+}
+
+async fn deposit_by_form(State(sandbox): Wallet, form: Multipart) -> StatusCode {
+    let fields = match fields(form).await {
+        Ok(fields) => fields,
+        Err(status) => return status,
+    };
+    let wallet = match (fields.get("walletAddress"), fields.get("userEmail")) {
+        (Some(one), None) | (None, Some(one)) if !one.is_empty() => String::from_utf8_lossy(one).into_owned(),
+        _ => return StatusCode::BAD_REQUEST,
+    };
+    fields.get("_credential").map_or(StatusCode::BAD_REQUEST, |file| sandbox.take(&wallet, file))
+}
+
+/// Whose wallet is meant.
+#[derive(Debug, Deserialize)]
+struct Whose {
+    #[serde(rename = "walletAddress")]
+    wallet: String,
+}
+
+async fn held_of(wallet: Wallet, Path(uuid): Path<String>, whose: Query<Whose>, headers: HeaderMap) -> Response {
+    held(wallet, Path((whose.0.wallet, uuid)), headers).await
+}
+
+async fn remove_of(wallet: Wallet, Path(uuid): Path<String>, whose: Query<Whose>, headers: HeaderMap) -> StatusCode {
+    remove(wallet, Path((whose.0.wallet, uuid)), headers).await
 }
 
 fn is_owner(sandbox: &Sandbox, headers: &HeaderMap) -> bool {
