@@ -230,13 +230,16 @@ pub(super) async fn enqueue(conn: &mut PgConnection, debts: &[i64], at: Micros, 
     .execute(&mut *conn)
     .await
     .map_err(failed)?;
+    // As a subquery, a lane is looked up by its key whatever is thought of how many there are: a plan made while the table
+    // was empty once joined every lane with every debt.
     sqlx::query!(
         "UPDATE debt SET
             turn = CASE debt.wanted WHEN 'present' THEN debt.rank ELSE 255 - debt.rank END,
-            lane = coalesce(debt.lane, l.id)
-         FROM record r JOIN lane l ON l.tenant = r.tenant
-         WHERE debt.id = ANY($1) AND debt.state = 'owed' AND r.id = debt.record AND l.connection = debt.connection
-            AND l.key = CASE WHEN debt.shared THEN decode(repeat('00', 16), 'hex') ELSE debt.learner END
+            lane = coalesce(debt.lane, (SELECT l.id FROM lane l
+                WHERE l.connection = debt.connection AND l.tenant = r.tenant
+                    AND l.key = CASE WHEN debt.shared THEN decode(repeat('00', 16), 'hex') ELSE debt.learner END))
+         FROM record r
+         WHERE debt.id = ANY($1) AND debt.state = 'owed' AND r.id = debt.record
             AND (debt.lane IS NULL OR debt.turn <> CASE debt.wanted WHEN 'present' THEN debt.rank ELSE 255 - debt.rank END)",
         debts
     )

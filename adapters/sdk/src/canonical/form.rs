@@ -124,10 +124,10 @@ impl Out {
     }
 
     /// Sorts the parts from one on, with the last of which the text ends.
-    fn sort(&mut self, first: usize, key: fn(&[u8]) -> Cow<'_, [u8]>) {
+    fn sort(&mut self, first: usize, key: for<'t> fn(&'t [u8], &Part) -> Cow<'t, [u8]>) {
         let Self { text, parts } = self;
         let parts = &mut parts[first..];
-        let compared = |one: &Part, other: &Part| key(&text[one.key.clone()]).cmp(&key(&text[other.key.clone()]));
+        let compared = |one: &Part, other: &Part| key(text, one).cmp(&key(text, other));
         if parts.is_sorted_by(|one, other| compared(one, other).is_le()) {
             return;
         }
@@ -144,11 +144,16 @@ impl Out {
     }
 }
 
-/// A member's name, whatever had to be escaped in it.
-fn name(quoted: &[u8]) -> Cow<'_, [u8]> {
-    match quoted {
-        [_, plain @ .., _] if !plain.contains(&b'\\') => plain.into(),
-        _ => serde_json::from_slice::<String>(quoted).unwrap_or_default().into_bytes().into(),
+impl Part {
+    /// What it is sorted by, as it is written.
+    fn written<'t>(text: &'t [u8], part: &Part) -> Cow<'t, [u8]> {
+        text[part.key.clone()].into()
+    }
+
+    /// A member's name in which something had to be escaped, as it is; it is within quotes.
+    fn unescaped<'t>(text: &'t [u8], part: &Part) -> Cow<'t, [u8]> {
+        let quoted = &text[part.key.start - 1..=part.key.end];
+        serde_json::from_slice::<String>(quoted).unwrap_or_default().into_bytes().into()
     }
 }
 
@@ -179,7 +184,15 @@ impl<'o> Form<'o> {
     fn open(self, bracket: u8, in_variant: bool) -> Parts<'o> {
         self.out.text.push(bracket);
         let first = self.out.parts.len();
-        Parts { start: self.out.text.len(), first, rule: self.rule, in_variant, out: self.out, member: None }
+        Parts {
+            start: self.out.text.len(),
+            first,
+            rule: self.rule,
+            in_variant,
+            escaped: false,
+            out: self.out,
+            member: None,
+        }
     }
 }
 
@@ -306,6 +319,8 @@ struct Parts<'o> {
     /// Its first part.
     first: usize,
     in_variant: bool,
+    /// True if something had to be escaped in a member's name.
+    escaped: bool,
     /// The member whose name is written: where it starts, with the comma before it, and the name.
     member: Option<(usize, Range<usize>)>,
 }
@@ -336,7 +351,9 @@ impl Parts<'_> {
         if self.out.text.get(start) != Some(&b'"') {
             return Err(Unrepresentable("a member name that is not text".into()));
         }
-        self.member = Some((before, start..self.out.text.len()));
+        let name = start + 1..self.out.text.len() - 1;
+        self.escaped |= self.out.text[name.clone()].contains(&b'\\');
+        self.member = Some((before, name));
         Ok(())
     }
 
@@ -347,7 +364,7 @@ impl Parts<'_> {
         if ignored || value.serialize(Form { out: self.out, rule: PLAIN })? == Written::Nothing {
             self.out.text.truncate(before);
         } else {
-            self.out.parts.push(Part { all: key.start..self.out.text.len(), key });
+            self.out.parts.push(Part { all: key.start - 1..self.out.text.len(), key });
         }
         Ok(())
     }
@@ -356,7 +373,7 @@ impl Parts<'_> {
     fn close_list(self) -> Done {
         let absent = self.rule == hint::SET && self.out.parts.len() == self.first;
         if self.rule == hint::SET {
-            self.out.sort(self.first, |text| text.into());
+            self.out.sort(self.first, Part::written);
         }
         self.close(b']', absent)
     }
@@ -364,7 +381,7 @@ impl Parts<'_> {
     /// Closes an object. An empty one is absent.
     fn close_object(self) -> Done {
         let absent = self.out.parts.len() == self.first;
-        self.out.sort(self.first, name);
+        self.out.sort(self.first, if self.escaped { Part::unescaped } else { Part::written });
         if self.rule != hint::IDENTIFIER {
             return self.close(b'}', absent);
         }
