@@ -23,8 +23,8 @@ DESTINATIONS = 20
 ALIVE = range(DESTINATIONS - 1)
 A_SECOND = 20
 TENANT = "02469"
-"""How long nothing has to arrive before it is given up."""
-PATIENCE = 120
+# How long nothing has to arrive before it is given up: longer than the longest pause.
+PATIENCE = 45
 
 
 def offered():

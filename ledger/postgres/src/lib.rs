@@ -96,6 +96,9 @@ impl PostgresLedger {
                 ("lock_timeout", "30s"),
                 ("tcp_keepalives_idle", "30"),
                 ("timezone", "UTC"),
+                // Every statement has an index to go by. A plan that was made while a table was young is kept for long, and
+                // must not be one that reads all of it.
+                ("enable_seqscan", "off"),
             ]);
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)

@@ -237,6 +237,14 @@ async fn what_is_tried_again_stays_in_its_page() {
 async fn updates(database: &Database, ledger: PostgresLedger) -> (i64, i64) {
     ledger.close().await;
     let again = database.ledger().await;
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+                  AND backend_type = 'client backend'";
+    // The server's side of a connection ends, and tells, some time after ours; each question takes its time.
+    for _ in 0..10_000 {
+        if sqlx::query_scalar::<_, i64>(others).fetch_one(&again.pool).await.expect("counted") == 0 {
+            break;
+        }
+    }
     sqlx::query_as("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'debt'")
         .fetch_one(&again.pool)
         .await
