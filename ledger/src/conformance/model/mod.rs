@@ -6,7 +6,7 @@
 //! tokens, the audit trail, facts and duties: those have cases of their own, here and where several processes meet.
 //!
 //! A history is its seed. `SILTA_MODEL_SEED=n` replays one and `SILTA_MODEL_SEEDS=n` runs so many, from the first;
-//! `SILTA_MODEL_STEPS=n` makes each so long. What fails is made as short as it can be before it is told.
+//! `SILTA_MODEL_STEPS=n` makes each so long. What fails is made as simple as it can be before it is told.
 
 mod operation;
 mod reference;
