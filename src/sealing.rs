@@ -3,6 +3,7 @@
 use crate::config;
 use async_trait::async_trait;
 use silta_adapter::adapter::{Limits, Registry};
+use silta_adapter::http;
 use silta_adapter::mapping::Mappings;
 use silta_page::Pages;
 use silta_seal::key::{Companions, Pkcs11Uri};
@@ -85,8 +86,8 @@ pub fn open(seal: &config::Seal, mappings: Arc<Mappings>) -> Result<Opened, NotO
 /// If it cannot be had, or has too many bytes.
 pub async fn fetch(url: &str, most: usize) -> Result<Vec<u8>, String> {
     let failed = |e: reqwest::Error| if e.is_timeout() { "did not come in time" } else { "cannot be fetched" };
-    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build();
-    let mut answer = http.map_err(failed)?.get(url).send().await.map_err(failed)?;
+    let http = http::client(PATIENCE).map_err(|_| "cannot be fetched")?;
+    let mut answer = http.get(url).send().await.map_err(failed)?;
     if !answer.status().is_success() {
         return Err(format!("is answered with HTTP {}", answer.status().as_u16()));
     }
@@ -174,8 +175,8 @@ impl HttpTimeStamps {
     fn new(url: &str, timeout: Duration) -> Result<Self, NotOpened> {
         let url = reqwest::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let url = url.ok_or_else(|| "the time-stamp service's address is not an http or https URL".to_owned())?;
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(timeout).build();
-        Ok(Self { http: http.map_err(|_| "no HTTP client can be made".to_owned())?, url })
+        let http = http::client(timeout).map_err(|_| "no HTTP client can be made".to_owned())?;
+        Ok(Self { http, url })
     }
 }
 

@@ -3,28 +3,29 @@
 //! credit.
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+#[path = "common/gateway.rs"]
+mod common;
 #[path = "common/seals.rs"]
 mod seals;
 
 use axum::body::{Body as HttpBody, to_bytes};
 use axum::http::Request;
+use common::gateway;
 use seals::{certificate, payload, verified};
 use serde_json::{Value, json};
 use silta::access::{self, NewToken};
-use silta::config::Config;
 use silta::delivery::load::{Ruling, rule};
 use silta::delivery::{items, load, plan};
-use silta::env::{ManualClock, Rng};
-use silta::gateway::{Connection, Gateway, Parts};
+use silta::env::ManualClock;
+use silta::gateway::{Connection, Gateway};
 use silta::intake::{self, Submission};
 use silta::learners::{look, records_of_person};
-use silta::ledger::memory::MemoryLedger;
 use silta::ledger::{LearnerId, Role};
 use silta::reconcile::credits::{Credits, Store, credits};
 use silta::reconcile::{self, recognition};
+use silta::share;
 use silta::sync;
-use silta::vault::Vault;
-use silta::{registry, share};
+use silta_adapter::mapping::Mappings;
 use silta_adapter::record::{Body, Record, RecordKind, State};
 use silta_seal::{Bounds, Certificate, StatusList, Verdict};
 use silta_sisu::sandbox::{Sandbox as Sisu, SandboxOptions as SisuOptions};
@@ -64,26 +65,18 @@ to = 'virta:opiskeluoikeustyyppi'
 values = { 612101 = '2' }
 ";
 
-fn gateway(config: &str, secret: u8, clock: &Arc<ManualClock>) -> Arc<Gateway> {
-    let rng = Rng::from_seed(secret.into());
-    let mut mappings = registry::mappings(None).expect("mappings");
+/// The mappings that come with the gateway, and [`EDUCATIONS`].
+fn mappings() -> Mappings {
+    let mut mappings = common::mappings();
     let crosswalks = concat!(include_str!("../mappings/crosswalks.toml"), "\n").to_owned() + EDUCATIONS;
     mappings.read("crosswalks.toml", &crosswalks).expect("crosswalks");
-    let parts = Parts {
-        ledger: Arc::new(MemoryLedger::default()),
-        vault: Arc::new(Vault::new(&[secret; 32], rng.clone()).expect("a vault")),
-        clock: clock.clone(),
-        rng,
-        registry: registry::adapters(),
-        mappings: Arc::new(mappings),
-    };
-    Arc::new(Gateway::new(Config::from_toml(config).expect("a configuration"), parts).expect("a gateway"))
+    mappings
 }
 
 impl World {
     async fn new() -> Self {
         let clock = Arc::new(ManualClock::at(1_800_000_000 * SECOND));
-        let home = gateway(&format!("[[tenant]]\ncode = '{HOME}'\n"), 2, &clock);
+        let home = gateway(&format!("[[tenant]]\ncode = '{HOME}'\n"), 2, mappings(), &clock);
         let new = NewToken {
             name: "host".into(),
             role: Role::Registrar,
@@ -127,6 +120,7 @@ impl World {
                 at("inbox")
             ),
             1,
+            mappings(),
             &clock,
         );
         Self { host, home, clock, sisu, virta, certificate, dir }

@@ -1,17 +1,17 @@
 //! Learners across systems: two registers of one institution, and the national register of learners that says who is who.
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+#[path = "common/gateway.rs"]
+mod common;
+
+use common::{gateway, mappings};
 use jiff::Timestamp;
 use serde_json::json;
-use silta::config::Config;
-use silta::env::{Clock as _, ManualClock, Rng};
-use silta::gateway::{Gateway, Parts};
+use silta::env::{Clock as _, ManualClock};
+use silta::gateway::Gateway;
 use silta::intake::{self, Submission};
 use silta::learners::{Looked, NotLooked, keep_up, look, records_of_person};
 use silta::ledger::LearnerId;
-use silta::ledger::memory::MemoryLedger;
-use silta::registry;
-use silta::vault::Vault;
 use silta_adapter::record::LearnerKey;
 use silta_onr::sandbox::{SECRET, Sandbox};
 use std::io::Write;
@@ -39,23 +39,13 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         tokio::spawn(register.clone().serve(listener, std::future::pending()));
-        let config = Config::from_toml(&format!(
+        let config = format!(
             "[[tenant]]\ncode = '{TENANT}'\n\
              [[connection]]\nname = 'onr'\ntenant = '{TENANT}'\nadapter = 'onr'\npull_every_secs = 3600\n\
              [connection.settings]\nurl = '{url}'\ntoken_url = '{url}/token'\nclient_id = 'silta'\nclient_secret = '{SECRET}'\n\
              caller_id = 'test'\n"
-        ))
-        .expect("a configuration");
-        let rng = Rng::from_seed(1);
-        let parts = Parts {
-            ledger: Arc::new(MemoryLedger::default()),
-            vault: Arc::new(Vault::new(&[1; 32], rng.clone()).expect("a vault")),
-            clock: clock.clone(),
-            rng,
-            registry: registry::adapters(),
-            mappings: Arc::new(registry::mappings(None).expect("mappings")),
-        };
-        Self { gateway: Arc::new(Gateway::new(config, parts).expect("a gateway")), register, clock }
+        );
+        Self { gateway: gateway(&config, 1, mappings(), &clock), register, clock }
     }
 
     async fn push(&self, source: &str, lines: &[serde_json::Value]) {

@@ -3,19 +3,19 @@
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+#[path = "common/gateway.rs"]
+mod common;
+
+use common::{gateway, mappings};
 use serde_json::{Value, json};
-use silta::config::Config;
 use silta::delivery::baseline::{self, NotImported};
 use silta::delivery::load::{Ruling, rule};
 use silta::delivery::{load, plan, reports};
-use silta::env::{ManualClock, Rng};
-use silta::gateway::{Connection, Gateway, Parts};
+use silta::env::ManualClock;
+use silta::gateway::{Connection, Gateway};
 use silta::intake::{self, NotTaken, Receipt, Submission};
-use silta::ledger::memory::MemoryLedger;
 use silta::ledger::{DebtState, FindingKind, FindingStatus, Outcome, Summary};
 use silta::reconcile::{self, repair};
-use silta::registry;
-use silta::vault::Vault;
 use silta_adapter::problem::Problem;
 use silta_adapter::record::RecordKind;
 use silta_virta::sandbox::{PATH, Sandbox, SandboxOptions};
@@ -47,25 +47,15 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         tokio::spawn(store.clone().serve(listener, std::future::pending()));
-        let config = Config::from_toml(&format!(
+        let config = format!(
             "[reconcile]\nsettle_secs = 60\n[[tenant]]\ncode = '{TENANT}'\n[[connection]]\nname = 'virta'\n\
              tenant = '{TENANT}'\nadapter = 'virta'\n[connection.settings]\n{more}directory = '{}'\n\
              [connection.settings.reports]\ndirectory = '{}'\n[connection.settings.soap]\nurl = '{url}{PATH}'\n",
             dir.path().join("inbox").display(),
             dir.path().join("reports").display()
-        ))
-        .expect("a configuration");
+        );
         let clock = Arc::new(ManualClock::at(1_800_000_000 * SECOND));
-        let rng = Rng::from_seed(1);
-        let parts = Parts {
-            ledger: Arc::new(MemoryLedger::default()),
-            vault: Arc::new(Vault::new(&[1; 32], rng.clone()).expect("a vault")),
-            clock: clock.clone(),
-            rng,
-            registry: registry::adapters(),
-            mappings: Arc::new(registry::mappings(None).expect("mappings")),
-        };
-        let gateway = Arc::new(Gateway::new(config, parts).expect("a gateway"));
+        let gateway = gateway(&config, 1, mappings(), &clock);
         Self { gateway, clock, store, url, dir }
     }
 

@@ -2,20 +2,20 @@
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+#[path = "common/gateway.rs"]
+mod common;
+
+use common::{gateway, mappings};
 use serde_json::{Value, json};
-use silta::config::Config;
 use silta::delivery::load::{Ruling, rule};
 use silta::delivery::{load, plan};
-use silta::env::{ManualClock, Rng};
-use silta::gateway::{Connection, Gateway, Parts};
+use silta::env::ManualClock;
+use silta::gateway::{Connection, Gateway};
 use silta::intake::{self, Submission};
 use silta::ledger::TakeBack;
-use silta::ledger::memory::MemoryLedger;
 use silta::reconcile;
 use silta::reconcile::source::{self, Scope};
-use silta::registry;
 use silta::sync::{self, Pulled};
-use silta::vault::Vault;
 use silta_adapter::record::{RecordKind, State};
 use silta_sisu::sandbox::{Sandbox as Sisu, SandboxOptions as SisuOptions};
 use silta_virta::sandbox::{PATH, Sandbox as Virta, SandboxOptions as VirtaOptions};
@@ -49,7 +49,7 @@ impl World {
         let sisu = Arc::new(Sisu::new(SisuOptions::default()));
         let (socket, sisu_url) = listener().await;
         tokio::spawn(sisu.clone().serve(socket, std::future::pending()));
-        let config = Config::from_toml(&format!(
+        let config = format!(
             "[reconcile]\nsettle_secs = 60\n[[tenant]]\ncode = '{TENANT}'\n\
              [[connection]]\nname = 'sisu'\ntenant = '{TENANT}'\nadapter = 'sisu'\npull_every_secs = 60\n\
              [connection.settings]\nurl = '{sisu_url}'\nfeeds = ['persons', 'attainments']\npage_size = 2\n\
@@ -59,19 +59,9 @@ impl World {
              [connection.settings.soap]\nurl = '{virta_url}{PATH}'\n\
              [[connection.rule]]\nclassification = ['FAILED']\nsend = false\nbecause = 'VIRTA takes no failing grades'\n",
             dir.path().join("inbox").display()
-        ))
-        .expect("a configuration");
+        );
         let clock = Arc::new(ManualClock::at(1_800_000_000 * SECOND));
-        let rng = Rng::from_seed(1);
-        let parts = Parts {
-            ledger: Arc::new(MemoryLedger::default()),
-            vault: Arc::new(Vault::new(&[1; 32], rng.clone()).expect("a vault")),
-            clock: clock.clone(),
-            rng,
-            registry: registry::adapters(),
-            mappings: Arc::new(registry::mappings(None).expect("mappings")),
-        };
-        let gateway = Arc::new(Gateway::new(config, parts).expect("a gateway"));
+        let gateway = gateway(&config, 1, mappings(), &clock);
         Self { gateway, clock, sisu, virta, dir }
     }
 

@@ -6,6 +6,7 @@ use crate::delivery::settle::micros;
 use crate::gateway::{Connection, Gateway};
 use crate::ledger::{ConnectionState, Figures, Micros};
 use serde::Serialize;
+use silta_adapter::http;
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -66,9 +67,7 @@ pub fn alerts(
 
 /// Watches every connection until `stop` is cancelled.
 pub async fn watch(gateway: Arc<Gateway>, stop: CancellationToken) {
-    let http =
-        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(10)).build();
-    let Ok(http) = http else { return };
+    let Ok(http) = http::client(Duration::from_secs(10)) else { return };
     let pause = crate::delivery::run::poll(&gateway);
     while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
         for connection in &gateway.connections {

@@ -147,6 +147,11 @@ impl Config {
     pub fn tenant(&self, code: &str) -> Option<&Tenant> {
         self.tenant.iter().find(|t| t.code == code)
     }
+
+    /// Of which attainments of a tenant the sender is told what they lack as micro-credentials.
+    pub fn micro_credentials(&self, tenant: &str) -> MicroCredentials {
+        self.tenant(tenant).and_then(|tenant| tenant.micro_credentials).unwrap_or(self.intake.micro_credentials)
+    }
 }
 
 /// The gateway's own HTTP server.

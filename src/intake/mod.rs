@@ -124,10 +124,7 @@ pub async fn take(gateway: &Arc<Gateway>, submission: Submission) -> Result<Rece
         blocking(move || {
             let looking = read::Looking {
                 strict: gateway.config.intake.check_digits == CheckDigits::Refuse,
-                micro_credentials: {
-                    let own = gateway.config.tenant(&submission.tenant).and_then(|tenant| tenant.micro_credentials);
-                    own.unwrap_or(gateway.config.intake.micro_credentials)
-                },
+                micro_credentials: gateway.config.micro_credentials(&submission.tenant),
                 mappings: &gateway.mappings,
             };
             read::survey(&gateway.vault, &submission, &ctx, &looking)

@@ -90,22 +90,21 @@ async fn look_at(
     people: Option<&dyn People>,
     news: Option<&News>,
 ) -> Result<Looked, NotLooked> {
-    let mut told = all(gateway, tenant).await?;
-    let known = match news {
-        None => ask(people, &told.iter().collect::<Vec<_>>()).await?,
+    let all = all(gateway, tenant).await?;
+    let (told, known): (Vec<&Told>, Vec<Known>) = match news {
+        None => {
+            let told: Vec<&Told> = all.iter().collect();
+            let known = ask(people, &told).await?;
+            (told, known)
+        }
         Some(news) => {
-            let asked = ask_about(gateway, tenant, people, &told, news).await?;
-            let mut at = 0;
-            told.retain(|_| {
-                at += 1;
-                asked.contains_key(&(at - 1))
-            });
-            asked.into_values().collect()
+            let asked = ask_about(gateway, tenant, people, &all, news).await?;
+            asked.into_iter().map(|(at, known)| (&all[at], known)).unzip()
         }
     };
     let who = persons(&known);
     let at = gateway.now();
-    let identification = |(told, who): (&Told, &Who)| Identification {
+    let identification = |(told, who): (&&Told, &Who)| Identification {
         learner: told.id,
         person: match who {
             Who::Person(mark) => Some(gateway.vault.person_id(tenant, mark)),
@@ -204,7 +203,7 @@ async fn all(gateway: &Gateway, tenant: &str) -> Result<Vec<Told>, DeliveryError
 }
 
 /// Tells of contradictions, and that those of before are gone.
-async fn tell(gateway: &Gateway, tenant: &str, told: &[Told], who: &[Who]) -> Result<(), DeliveryError> {
+async fn tell(gateway: &Gateway, tenant: &str, told: &[&Told], who: &[Who]) -> Result<(), DeliveryError> {
     let text = "the identifiers of this learner lead to two people, or the register says that they are somebody else's; \
                 nothing was linked";
     let problem = Problem::new("identity_contradiction", Severity::Warning, Fixer::Operator, text);

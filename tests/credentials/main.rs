@@ -6,6 +6,8 @@
 #[path = "../console/browser.rs"]
 #[expect(dead_code, reason = "the console's own tests look at more")]
 mod browser;
+#[path = "../common/gateway.rs"]
+mod common;
 mod console;
 mod looked_at;
 #[path = "../common/seals.rs"]

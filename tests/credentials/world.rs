@@ -1,19 +1,17 @@
 //! A gateway that issues credentials, and what it issues them to.
 
+use crate::common::{gateway, mappings};
 use crate::seals::{certificate, verified};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::{Value, json};
 use silta::access::{NewToken, create};
-use silta::config::Config;
 use silta::delivery::{items, plan};
-use silta::env::{ManualClock, Rng};
-use silta::gateway::{Connection, Gateway, Parts};
-use silta::ledger::memory::MemoryLedger;
+use silta::env::ManualClock;
+use silta::gateway::{Connection, Gateway};
 use silta::ledger::{DebtState, Issued, RecordId, Role};
-use silta::vault::Vault;
-use silta::{http, registry, share};
+use silta::{http, share};
 use silta_elm::check::Edition;
 use silta_elm::sandbox::{Sandbox, SandboxOptions};
 use silta_seal::{Bounds, Certificate, Report, StatusList, Verdict};
@@ -53,14 +51,14 @@ impl World {
         std::fs::create_dir(dir.path().join("drop")).expect("a directory");
         let certificate = certificate(dir.path());
         let clock = Arc::new(ManualClock::at(1_800_000_000 * SECOND));
-        let mappings = Arc::new(registry::mappings(None).expect("mappings"));
+        let mappings = Arc::new(mappings());
         let wallet = {
-            let (certificate, mappings) = (certificate.clone(), mappings.clone());
+            let (certificate, known) = (certificate.clone(), mappings.clone());
             let holds = move |document: &[u8]| {
-                verified(document, &certificate, &mappings, &[], 1_800_000_000 * SECOND + DAY).verdict()
+                verified(document, &certificate, &known, &[], 1_800_000_000 * SECOND + DAY).verdict()
                     == Verdict::Trusted
             };
-            let mappings = Arc::new(registry::mappings(None).expect("mappings"));
+            let mappings = mappings.clone();
             let token = "wallet-token".to_owned();
             // Its credentials name their place in a status list, which edition 3.2 allows.
             let edition = Edition::Published32;
@@ -71,7 +69,7 @@ impl World {
         tokio::spawn(wallet.clone().serve(listener, std::future::pending()));
         std::fs::write(dir.path().join("wallet.token"), "wallet-token\n").expect("writes");
         let at = |name: &str| dir.path().join(name).display().to_string();
-        let config = Config::from_toml(&format!(
+        let config = format!(
             "[server]\npublic_url = '{PUBLIC}'\n[[tenant]]\ncode = '{TENANT}'\n{setting}\n\
              [seal.own]\nkey = '{key}'\ncertificate = '{pem}'\n\
              [[connection]]\nname = 'wallet'\ntenant = '{TENANT}'\nadapter = 'elm'\nseal = 'own'\nrevocable = true\n\
@@ -84,18 +82,8 @@ impl World {
             pem = at("seal.pem"),
             token = at("wallet.token"),
             drop = at("drop"),
-        ))
-        .expect("a configuration");
-        let rng = Rng::from_seed(1);
-        let parts = Parts {
-            ledger: Arc::new(MemoryLedger::default()),
-            vault: Arc::new(Vault::new(&[1; 32], rng.clone()).expect("a vault")),
-            clock: clock.clone(),
-            rng,
-            registry: registry::adapters(),
-            mappings,
-        };
-        let gateway = Arc::new(Gateway::new(config, parts).expect("a gateway"));
+        );
+        let gateway = gateway(&config, 1, mappings, &clock);
         let new = NewToken {
             name: "sis".into(),
             role: Role::Registrar,

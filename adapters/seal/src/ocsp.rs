@@ -1,13 +1,14 @@
 //! Answers of OCSP responders (RFC 6960), as seals bring them along: what an authority said of a certificate, and when.
 
 use crate::algorithm::{digest_by, verify_x509};
-use crate::certificate::Certificate;
+use crate::certificate::{self, Certificate};
 use crate::trust::{Revocation, Trust};
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use der::asn1::{AnyRef, BitString, ObjectIdentifier};
 use der::{Decode, Encode, Sequence};
 use jiff::Timestamp;
 use x509_cert::spki::AlgorithmIdentifierOwned;
+use x509_cert::time::Time;
 use x509_ocsp::{CertId, CertStatus, OcspGeneralizedTime, OcspResponse, ResponseData, SingleResponse};
 
 const BASIC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.1");
@@ -90,6 +91,5 @@ fn revocation(one: &SingleResponse, certificate: &Certificate, at: Timestamp) ->
 }
 
 fn instant(time: &OcspGeneralizedTime) -> Timestamp {
-    let seconds = i64::try_from(time.0.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
-    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
+    certificate::instant(Time::GeneralTime(time.0))
 }

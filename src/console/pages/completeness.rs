@@ -1,6 +1,6 @@
 //! How completely institutions document their micro-credentials.
 
-use super::records::{Tenant, tenants};
+use super::records::{Tenant, chosen};
 use super::{Answer, page};
 use crate::access::{Right, audit};
 use crate::completeness::{self, Completeness};
@@ -54,21 +54,12 @@ pub struct Asked {
     all: bool,
 }
 
-/// The tenants to choose from, and the one that was chosen.
-fn chosen(app: &App, seat: &Seat, asked: &str) -> Result<(Vec<Tenant>, String), Trouble> {
-    let mut all = tenants(app, seat, &RIGHTS, asked);
-    if all.is_empty() || !seat.actor.kinds().is_empty() {
-        return Err(Trouble::Forbidden);
+/// The tenants to choose from, and the one that was chosen; figures are for who may see records of every kind.
+fn of_tenant(app: &App, seat: &Seat, asked: String) -> Result<(Vec<Tenant>, String), Trouble> {
+    match seat.actor.kinds().is_empty() {
+        true => chosen(app, seat, &RIGHTS, asked),
+        false => Err(Trouble::Forbidden),
     }
-    let mut tenant = asked.to_owned();
-    if let (true, [only]) = (tenant.is_empty(), all.as_mut_slice()) {
-        only.chosen = true;
-        tenant = only.code.clone();
-    }
-    if !tenant.is_empty() && !all.iter().any(|t| t.chosen) {
-        return Err(Trouble::NotFound);
-    }
-    Ok((all, tenant))
 }
 
 async fn counted(app: &App, seat: &Seat, tenant: &str, all: bool) -> Result<Completeness, Trouble> {
@@ -78,7 +69,7 @@ async fn counted(app: &App, seat: &Seat, tenant: &str, all: bool) -> Result<Comp
 
 /// A tenant's figures.
 pub async fn show(State(app): State<App>, seat: Seat, Query(asked): Query<Asked>) -> Answer {
-    let (tenants, tenant) = chosen(&app, &seat, &asked.tenant)?;
+    let (tenants, tenant) = of_tenant(&app, &seat, asked.tenant)?;
     let found = match tenant.is_empty() {
         true => Completeness::default(),
         false => counted(&app, &seat, &tenant, asked.all).await?,
@@ -118,7 +109,7 @@ fn row(element: &completeness::Element) -> Row {
 
 /// The same as CSV.
 pub async fn export(State(app): State<App>, seat: Seat, Query(asked): Query<Asked>) -> Result<Response, Trouble> {
-    let (_, tenant) = chosen(&app, &seat, &asked.tenant)?;
+    let (_, tenant) = of_tenant(&app, &seat, asked.tenant)?;
     if tenant.is_empty() {
         return Err(Trouble::NotFound);
     }

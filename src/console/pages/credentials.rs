@@ -1,6 +1,6 @@
 //! Credentials that were issued for a tenant, and the links by which they are shown.
 
-use super::records::{Tenant, tenants};
+use super::records::{Tenant, chosen};
 use super::{Answer, Nothing, page};
 use crate::access::{Right, audit};
 use crate::console::App;
@@ -92,18 +92,7 @@ pub struct Asked {
 
 /// A tenant's credentials. Nothing here says whose or about what they are.
 pub async fn show(State(app): State<App>, seat: Seat, Query(asked): Query<Asked>) -> Answer {
-    let mut all = tenants(&app, &seat, &RIGHTS, &asked.tenant);
-    if all.is_empty() {
-        return Err(Trouble::Forbidden);
-    }
-    let mut tenant = asked.tenant;
-    if let (true, [only]) = (tenant.is_empty(), all.as_mut_slice()) {
-        only.chosen = true;
-        tenant = only.code.clone();
-    }
-    if !tenant.is_empty() && !all.iter().any(|t| t.chosen) {
-        return Err(Trouble::NotFound);
-    }
+    let (tenants, tenant) = chosen(&app, &seat, &RIGHTS, asked.tenant)?;
     let issues = |c: &&Connection| {
         let meant = asked.connection.is_empty() || c.config.name == asked.connection;
         c.config.tenant == tenant && c.sealer.is_some() && meant
@@ -113,7 +102,7 @@ pub async fn show(State(app): State<App>, seat: Seat, Query(asked): Query<Asked>
         sections.push(section(&app, &seat, connection, asked.after).await?);
     }
     let frame = Frame::new(&app, &seat, "/credentials", "Credentials");
-    page(&Page { frame, tenants: all, tenant, sections })
+    page(&Page { frame, tenants, tenant, sections })
 }
 
 async fn section(app: &App, seat: &Seat, connection: &Connection, after: i64) -> Result<Section, Trouble> {

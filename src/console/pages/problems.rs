@@ -1,10 +1,9 @@
 //! What a sender still has to put right.
 
-use super::records::{Tenant, tenants};
+use super::records::{Tenant, chosen};
 use super::{Answer, page};
 use crate::access::{Right, audit};
 use crate::console::App;
-use crate::console::error::Trouble;
 use crate::console::layout::Frame;
 use crate::console::session::Seat;
 use crate::console::view::{Badge, Maybe, When, maybe, when};
@@ -73,18 +72,7 @@ pub struct Asked {
 
 /// A tenant's open problems. Whoever reads them is noted: they name records by their senders' keys.
 pub async fn show(State(app): State<App>, seat: Seat, Query(asked): Query<Asked>) -> Answer {
-    let mut all = tenants(&app, &seat, &RIGHTS, &asked.tenant);
-    if all.is_empty() {
-        return Err(Trouble::Forbidden);
-    }
-    let mut tenant = asked.tenant;
-    if let (true, [only]) = (tenant.is_empty(), all.as_mut_slice()) {
-        only.chosen = true;
-        tenant = only.code.clone();
-    }
-    if !tenant.is_empty() && !all.iter().any(|t| t.chosen) {
-        return Err(Trouble::NotFound);
-    }
+    let (tenants, tenant) = chosen(&app, &seat, &RIGHTS, asked.tenant)?;
     let (mut problems, mut rows) = (Vec::new(), Vec::new());
     if !tenant.is_empty() {
         audit(&app.gateway, seat.actor.name(), "read_problems", &tenant, "", "console").await?;
@@ -102,7 +90,7 @@ pub async fn show(State(app): State<App>, seat: Seat, Query(asked): Query<Asked>
         frame: Frame::new(&app, &seat, "/problems", "Senders’ problems"),
         more: last.map(|p| format!("/problems?tenant={tenant}&after={}", p.id)),
         rows,
-        tenants: all,
+        tenants,
         tenant,
     })
 }

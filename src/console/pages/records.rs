@@ -55,11 +55,31 @@ impl From<&StoredRecord> for Row {
 }
 
 /// The tenants for which the actor has one of these rights.
-pub fn tenants(app: &App, seat: &Seat, rights: &[Right], chosen: &str) -> Vec<Tenant> {
+fn tenants(app: &App, seat: &Seat, rights: &[Right], chosen: &str) -> Vec<Tenant> {
     let all = app.gateway.config.tenant.iter();
     all.filter(|t| rights.iter().any(|right| seat.actor.may(*right, Some(&t.code)).is_ok()))
         .map(|t| Tenant { code: t.code.to_string(), name: t.name.clone(), chosen: t.code == chosen })
         .collect()
+}
+
+/// The tenants to choose from, and the one that was chosen: the only one, if nobody says which.
+///
+/// # Errors
+/// If there is none to choose from, or another was asked for.
+pub fn chosen(app: &App, seat: &Seat, rights: &[Right], asked: String) -> Result<(Vec<Tenant>, String), Trouble> {
+    let mut all = tenants(app, seat, rights, &asked);
+    if all.is_empty() {
+        return Err(Trouble::Forbidden);
+    }
+    let mut tenant = asked;
+    if let (true, [only]) = (tenant.is_empty(), all.as_mut_slice()) {
+        only.chosen = true;
+        tenant = only.code.clone();
+    }
+    if !tenant.is_empty() && !all.iter().any(|t| t.chosen) {
+        return Err(Trouble::NotFound);
+    }
+    Ok((all, tenant))
 }
 
 fn form(app: &App, seat: &Seat, chosen: &str, found: Option<Vec<Row>>) -> Answer {

@@ -1,13 +1,14 @@
 //! The interface of the simulated register.
 
 use super::{SECRET, Sandbox, lock};
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -87,20 +88,22 @@ async fn masters(State(sandbox): Register, Json(oids): Json<Vec<String>>) -> Res
     Json(oids.into_iter().filter_map(of).collect::<Map<String, Value>>()).into_response()
 }
 
+/// Which of the changes.
+#[derive(Deserialize)]
+struct Page {
+    offset: Option<usize>,
+    amount: Option<usize>,
+}
+
 /// The OIDs of who changed since a time in milliseconds, oldest change first.
-async fn changes(State(sandbox): Register, Path(since): Path<i64>, RawQuery(query): RawQuery) -> Response {
+async fn changes(State(sandbox): Register, Path(since): Path<i64>, Query(page): Query<Page>) -> Response {
     if *lock(&sandbox.discreet) {
         return StatusCode::FORBIDDEN.into_response();
     }
-    let query = query.unwrap_or_default();
-    let number = |name: &str| {
-        let said = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(known, _)| *known == name);
-        said.and_then(|(_, value)| value.parse::<usize>().ok())
-    };
     let people = sandbox.people();
     let mut changed: Vec<(Timestamp, &String)> = people.iter().map(|(oid, person)| (person.changed, oid)).collect();
     changed.retain(|(at, _)| at.as_millisecond() >= since);
     changed.sort_unstable();
-    let page = changed.iter().skip(number("offset").unwrap_or(0)).take(number("amount").unwrap_or(usize::MAX));
+    let page = changed.iter().skip(page.offset.unwrap_or(0)).take(page.amount.unwrap_or(usize::MAX));
     Json(page.map(|(_, oid)| oid.as_str()).collect::<Vec<_>>()).into_response()
 }

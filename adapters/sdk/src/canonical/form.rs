@@ -131,8 +131,8 @@ impl Out {
         if parts.is_sorted_by(|one, other| compared(one, other).is_le()) {
             return;
         }
+        let start = parts.first().map_or(0, |part| part.all.start);
         parts.sort_by(compared);
-        let start = parts.iter().map(|part| part.all.start).min().unwrap_or_default();
         let end = text.len();
         for part in parts {
             if text.len() > end {

@@ -1,7 +1,7 @@
 //! Twenty destinations, one dead, the others failing now and then. Their addresses are told at once; every line on standard
 //! input is a question: `effects`, `figures`, or `revive`, which lets the dead one live.
 
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the chaos test does more with it")]
 #[path = "../../../../tests/chaos/sink.rs"]
 mod sink;
 
