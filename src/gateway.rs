@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, mpsc};
 
-/// How long a process may be silent before another takes over its duty.
+/// How long a process may be silent at most before another takes over its duty.
 const DUTY: Duration = Duration::from_secs(30);
 
 /// Everything the rooms share.
@@ -218,7 +218,7 @@ impl Gateway {
         }
         let taken_over = async {
             loop {
-                tokio::time::sleep(DUTY / 3).await;
+                tokio::time::sleep(self.silence() / 3).await;
                 // A store that is away for a moment takes no duty away: another process would have to ask it first.
                 if let Ok(false) = self.hold(duty).await {
                     return;
@@ -254,7 +254,13 @@ impl Gateway {
 
     async fn hold(&self, duty: &str) -> Result<bool, LedgerError> {
         let now = self.now();
-        self.ledger.hold(duty, &self.node, now, now + DUTY.as_micros() as Micros).await
+        self.ledger.hold(duty, &self.node, now, now + self.silence().as_micros() as Micros).await
+    }
+
+    /// How long a process may be silent before another takes over its duty: no longer than what it was sending is its own,
+    /// so that whoever takes back leases of dead processes is not awaited longer than they are.
+    fn silence(&self) -> Duration {
+        DUTY.min(Duration::from_secs(self.config.delivery.lease_secs.max(1)))
     }
 
     /// The time.

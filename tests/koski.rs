@@ -2,18 +2,18 @@
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+#[path = "common/gateway.rs"]
+mod common;
+
+use common::{gateway, mappings};
 use serde_json::{Value, json};
-use silta::config::Config;
 use silta::delivery::erase::{Erasure, erase};
 use silta::delivery::{replan, run};
-use silta::env::{Clock as _, ManualClock, Rng};
+use silta::env::{Clock as _, ManualClock};
 use silta::exchange::journey::journey;
-use silta::gateway::{Connection, Gateway, Parts};
+use silta::gateway::{Connection, Gateway};
 use silta::intake::{self, Receipt, Submission};
-use silta::ledger::memory::MemoryLedger;
 use silta::ledger::{Debt, DebtState, FindingStatus, Raise, RecordId, Summary, Wanted};
-use silta::registry;
-use silta::vault::Vault;
 use silta::{reconcile, sync};
 use silta_adapter::record::{RecordKey, RecordKind};
 use silta_koski::sandbox::{Faults, PATH, Sandbox, SandboxOptions};
@@ -48,23 +48,13 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}{PATH}", listener.local_addr().expect("an address"));
         tokio::spawn(koski.clone().serve(listener, std::future::pending()));
-        let config = Config::from_toml(&format!(
+        let config = format!(
             "[reconcile]\nsettle_secs = 60\n[[tenant]]\ncode = '{TENANT}'\n\
              [[connection]]\nname = 'koski'\ntenant = '{TENANT}'\nadapter = 'koski'\npull_every_secs = 600\n\
              [connection.settings]\nurl = '{url}'\nuser = 'silta'\npassword = 'secret'\n\
              caller_id = '1.2.246.562.10.90000000001.silta'\n"
-        ))
-        .expect("a configuration");
-        let rng = Rng::from_seed(1);
-        let parts = Parts {
-            ledger: Arc::new(MemoryLedger::default()),
-            vault: Arc::new(Vault::new(&[1; 32], rng.clone()).expect("a vault")),
-            clock: clock.clone(),
-            rng,
-            registry: registry::adapters(),
-            mappings: Arc::new(registry::mappings(None).expect("mappings")),
-        };
-        let gateway = Arc::new(Gateway::new(config, parts).expect("a gateway"));
+        );
+        let gateway = gateway(&config, 1, mappings(), &clock);
         Self { gateway, clock, koski, url, dir }
     }
 
@@ -325,6 +315,26 @@ async fn what_is_taken_back_is_invalidated() {
     let refused = world.debt("A2").await;
     assert_eq!((refused.state, refused.reason.contains("learner")), (DebtState::Refused, true), "{refused:?}");
     assert_eq!(world.koski.versions("/A2/L1"), 1);
+}
+
+#[tokio::test]
+async fn what_came_back_before_it_was_taken_back_is_left_alone() {
+    let world = World::new().await;
+    let of = |revision: u64, mut record: Value| {
+        record["source_revision"] = revision.into();
+        record
+    };
+    let one = badge(1, "A1", "1001", "2026-05-12");
+    world.push(&[learner(1), of(1, one.clone())]).await;
+    world.settle().await;
+    world.push(&[of(2, taken_back("attainment", 1, "A1"))]).await;
+    while run::plan(&world.gateway, world.connection()).await.expect("planned") {}
+    world.push(&[of(3, one)]).await;
+    while run::send(&world.gateway, world.connection()).await.expect("sent") {}
+    assert_eq!((world.koski.standing(), world.koski.versions("/A1/L1")), (1, 1));
+    world.settle().await;
+    let debt = world.debt("A1").await;
+    assert_eq!((debt.state, world.attempts(&debt).await), (DebtState::Confirmed, 1));
 }
 
 #[tokio::test]

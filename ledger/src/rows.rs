@@ -112,7 +112,7 @@ rows! {
     /// A debt that is claimed.
     ClaimedRow {
         lane: i64, id: i64, key: Vec<u8>, tenant: String, generation: i64, wanted: Option<String>, state: String,
-        wanted_digest: Option<Vec<u8>>, attempts: i64, bytes: Option<Vec<u8>>,
+        wanted_digest: Option<Vec<u8>>, attempts: i64, changed: bool, bytes: Option<Vec<u8>>,
     }
     /// A holding.
     HoldingRow {
@@ -285,6 +285,7 @@ impl ClaimedRow {
             digest: digest.ok_or_else(|| row.bad("wanted_digest"))?,
             content: self.bytes,
             attempts: self.attempts,
+            changed: self.changed,
         })
     }
 }

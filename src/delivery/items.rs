@@ -98,22 +98,26 @@ impl Sender {
         Ok(most.saturating_sub(busy))
     }
 
-    /// Waits until a lane ends; others that have ended too come with it. Without a lane it waits for ever.
-    pub(super) async fn ended(&mut self) -> Vec<Result<Ended, DeliveryError>> {
-        let Some(first) = self.lanes.next().await else { return std::future::pending().await };
-        let mut ended = vec![first];
-        while let Some(Some(next)) = self.lanes.next().now_or_never() {
-            ended.push(next);
+    /// Waits until a lane ends; without a lane, for ever. Whoever gives up waiting has missed nothing.
+    pub(super) async fn ended(&mut self) -> Result<Ended, DeliveryError> {
+        match self.lanes.next().await {
+            Some(ended) => ended,
+            None => std::future::pending().await,
         }
-        ended
     }
 
-    /// Settles lanes that ended; how many debts were tried. A lane that failed is left to the reaper, and so is one that
-    /// was lost: somebody else has it.
+    /// Settles a lane that ended, with others that have ended too or are about to; how many debts were tried. A lane that
+    /// failed is left to the reaper, and so is one that was lost: somebody else has it.
     ///
     /// # Errors
     /// If the ledger fails, or a lane did after all others are settled.
-    pub(super) async fn settle(&mut self, ended: Vec<Result<Ended, DeliveryError>>) -> Result<u64, DeliveryError> {
+    pub(super) async fn settle(&mut self, first: Result<Ended, DeliveryError>) -> Result<u64, DeliveryError> {
+        let mut ended = vec![first];
+        // Lanes that wait for nothing but their turn on the processor take it first.
+        tokio::task::yield_now().await;
+        while let Some(Some(next)) = self.lanes.next().now_or_never() {
+            ended.push(next);
+        }
         let (mut settled, mut attempts, mut healths) = (Vec::new(), Vec::new(), Vec::new());
         let mut failed = None;
         for lane in ended {
@@ -165,6 +169,10 @@ async fn lane(
     let mut attempts = Vec::with_capacity(debts.len());
     let mut health = Health::Good;
     for debt in &debts {
+        if stands_again(debt) {
+            settled.next = gateway.now() + micros(pace.poll_secs);
+            break;
+        }
         let prepared = prepare(&gateway, &connection, debt).await?;
         connection.paced().await;
         lease.hold(&gateway).await?;
@@ -200,6 +208,12 @@ async fn lane(
         }
     }
     Ok(Ended { settled, attempts, health })
+}
+
+/// True if a record that is to be taken back came back since that was planned: what is known of it now must not be taken
+/// back, and what was to be may not be known any more. The next plan says what is owed.
+fn stands_again(debt: &ClaimedDebt) -> bool {
+    debt.wanted == Wanted::Absent && debt.changed && !debt.record_state.is_tombstone()
 }
 
 /// What pays a debt.

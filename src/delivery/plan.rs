@@ -201,7 +201,7 @@ fn owe(vault: &Vault, item: &[Record], projection: Projection, before: Before) -
     }
 }
 
-/// Plans the dirty items of a connection until none is left. Returns how many were planned.
+/// Plans the dirty items of a connection until none is left, and rings for whoever sends. Returns how many were planned.
 ///
 /// # Errors
 /// If the ledger fails or a content cannot be opened.
@@ -233,6 +233,7 @@ pub async fn plan_all(gateway: &Gateway, connection: &Connection) -> Result<u64,
         }
         let now = gateway.now();
         gateway.ledger.plan(&connection.config.name, now, &plans).await?;
+        connection.bell.notify_waiters();
         let reading = ProblemReading {
             tenant: connection.config.tenant.clone(),
             at: now,

@@ -107,11 +107,7 @@ async fn every(gateway: Arc<Gateway>, connection: Arc<Connection>, stop: Cancell
 /// # Errors
 /// If the ledger fails or a content cannot be opened.
 pub async fn plan(gateway: &Gateway, connection: &Connection) -> Result<bool, DeliveryError> {
-    let planned = plan_all(gateway, connection).await?;
-    if planned > 0 {
-        connection.bell.notify_waiters();
-    }
-    Ok(planned > 0)
+    Ok(plan_all(gateway, connection).await? > 0)
 }
 
 /// Sends items as they become due. When stopped, it claims no more and finishes what it is sending.

@@ -130,7 +130,7 @@ async fn first_debts(conn: &mut PgConnection, lanes: &[i64], limit: u32) -> Resu
                 ORDER BY d.turn, d.since, d.id LIMIT $2 FOR UPDATE) d),
         claimed AS (UPDATE debt SET state = 'sending' FROM head WHERE debt.id = head.id RETURNING debt.*)
         SELECT d.lane AS "lane!", d.id AS "id!", d.generation AS "generation!", d.attempts AS "attempts!", d.wanted,
-            d.wanted_digest, r.key AS "key!", r.tenant AS "tenant!", r.state AS "state!",
+            d.mark > 0 AS "changed!", d.wanted_digest, r.key AS "key!", r.tenant AS "tenant!", r.state AS "state!",
             CASE d.wanted WHEN 'present' THEN w.bytes ELSE coalesce(s.bytes, c.bytes) END AS "bytes?"
         FROM claimed d JOIN record r ON r.id = d.record LEFT JOIN content w ON w.id = d.wanted_content
             LEFT JOIN content s ON s.id = d.sent_content LEFT JOIN content c ON c.id = r.content
@@ -202,9 +202,10 @@ async fn settle_held(conn: &mut PgConnection, held: &[&Settled]) -> Result<Optio
         .execute(&mut *conn)
         .await
         .map_err(failed)?;
+    // Asked lane by lane: an `EXISTS` would be answered by reading the whole queue once.
     let due = sqlx::query_scalar!(
         "UPDATE lane SET leased = false,
-            next_at = CASE WHEN EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.queued AND d.state = 'owed') THEN s.next END
+            next_at = (SELECT s.next FROM debt d WHERE d.lane = lane.id AND d.queued AND d.state = 'owed' LIMIT 1)
          FROM unnest($1::bigint[], $2::bigint[]) AS s (lane, next) WHERE lane.id = s.lane RETURNING lane.next_at",
         &lanes,
         &next
@@ -363,7 +364,7 @@ pub(super) async fn reap(ledger: &PostgresLedger, now: Micros) -> Result<u64> {
     }
     sqlx::query!(
         "UPDATE lane SET leased = false,
-            next_at = CASE WHEN EXISTS (SELECT 1 FROM debt d WHERE d.lane = lane.id AND d.queued AND d.state = 'owed') THEN $2::bigint END
+            next_at = (SELECT $2::bigint FROM debt d WHERE d.lane = lane.id AND d.queued AND d.state = 'owed' LIMIT 1)
          WHERE id = ANY($1)",
         &lanes,
         now

@@ -1,7 +1,9 @@
 //! Keeping records: load what is known, judge in memory, write; a fixed number of statements for any batch.
 
 use super::rows::{insert_contents, keys};
-use super::{PostgresLedger, commit, connection_id, content_numbers, failed, lock_feed, lock_tenant, tick};
+use super::{
+    PostgresLedger, commit, connection_id, content_numbers, failed, lock_feed, lock_tenant, record_numbers, tick,
+};
 use silta_adapter::record::State;
 use silta_ledger::batch::{Judged, Known, Standing, judge_batch};
 use silta_ledger::rows::row;
@@ -36,16 +38,6 @@ pub(super) async fn keep(ledger: &PostgresLedger, batch: &Batch) -> Result<Vec<K
     }
     commit(tx).await?;
     Ok(verdicts.kept)
-}
-
-async fn record_numbers(conn: &mut PgConnection, count: usize) -> Result<Vec<i64>> {
-    sqlx::query_scalar!(
-        r#"SELECT nextval(pg_get_serial_sequence('record', 'id')) AS "id!" FROM generate_series(1, $1::bigint)"#,
-        count as i64
-    )
-    .fetch_all(conn)
-    .await
-    .map_err(failed)
 }
 
 async fn load(conn: &mut PgConnection, batch: &Batch) -> Result<Known> {
@@ -84,7 +76,9 @@ async fn load_owners(conn: &mut PgConnection, batch: &Batch, known: &mut Known) 
         return Ok(());
     }
     let rows = sqlx::query!(
-        "SELECT id, lookup, kind, institution, source FROM record WHERE tenant = $1 AND lookup = ANY($2)",
+        "SELECT r.id, r.lookup, r.kind, r.institution, r.source
+         FROM (SELECT DISTINCT unnest($2::bytea[])) AS new (lookup) CROSS JOIN LATERAL (
+            SELECT * FROM record WHERE tenant = $1 AND record.lookup = new.lookup OFFSET 0) r",
         &*batch.tenant,
         &new
     )
@@ -262,7 +256,9 @@ async fn mark_dirty(
 ) -> Result<()> {
     let connection = connection_id(conn, &target.connection).await?;
     sqlx::query!(
-        "WITH known AS (SELECT d.id FROM debt d WHERE d.record = ANY($2) AND d.connection = $1 ORDER BY d.id FOR UPDATE)
+        "WITH known AS (SELECT d.id FROM debt d WHERE d.id IN (
+                SELECT o.id FROM (SELECT id, connection FROM debt WHERE record = ANY($2) OFFSET 0) o WHERE o.connection = $1)
+            ORDER BY d.id FOR UPDATE)
          UPDATE debt SET mark = $3, learner = r.learner FROM known, record r
          WHERE debt.id = known.id AND r.id = debt.record",
         connection,
@@ -381,8 +377,8 @@ pub(super) async fn erase(ledger: &PostgresLedger, tenant: &str, learner: Learne
     lock_tenant(&mut tx, tenant).await?;
     let learner = learner.0.to_vec();
     let taken_back = sqlx::query!(
-        r#"SELECT r.id, EXISTS (SELECT 1 FROM version v JOIN content c ON c.id = v.content WHERE v.record = r.id)
-            AS "blanked!"
+        r#"SELECT r.id, coalesce((SELECT true FROM version v JOIN content c ON c.id = v.content WHERE v.record = r.id
+            LIMIT 1), false) AS "blanked!"
          FROM record r WHERE r.tenant = $1 AND r.learner = $2 AND r.state <> 'current'"#,
         tenant,
         &learner

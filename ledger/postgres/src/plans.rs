@@ -53,7 +53,11 @@ pub(super) async fn plan(ledger: &PostgresLedger, connection: &str, at: Micros, 
         return Ok(());
     }
     let debts: Vec<i64> = plans.iter().map(|(plan, _)| plan.debt).collect();
-    let mut numbers = content_numbers(&mut tx, plans.len() * 2).await?.into_iter();
+    let new = plans.iter().map(|(plan, _)| match &plan.decision {
+        Decision::Owe { content, losses, .. } => usize::from(content.is_some()) + usize::from(losses.is_some()),
+        _ => 0,
+    });
+    let mut numbers = content_numbers(&mut tx, new.sum()).await?.into_iter();
     let mut contents = Vec::new();
     let (mut owed, mut settled, mut refused) = (Owed::default(), SettledUnsent::default(), Refused::default());
     let mut stand = Vec::new();
@@ -86,11 +90,12 @@ pub(super) async fn plan(ledger: &PostgresLedger, connection: &str, at: Micros, 
         }
     }
     insert_contents(&mut tx, &contents).await?;
+    make_lanes(&mut tx, &owed.debts, at).await?;
     owe(&mut tx, at, &owed).await?;
     settle(&mut tx, at, &settled).await?;
     refuse(&mut tx, at, &refused).await?;
     sqlx::query!("UPDATE debt SET mark = 0 WHERE id = ANY($1)", &stand).execute(&mut *tx).await.map_err(failed)?;
-    enqueue(&mut tx, &debts, at, Due::WithLane).await?;
+    make_due(&mut tx, &debts, at, Due::WithLane).await?;
     rest(&mut tx, &debts).await?;
     drop_unused(&mut tx, &debts).await?;
     commit(tx).await?;
@@ -98,7 +103,7 @@ pub(super) async fn plan(ledger: &PostgresLedger, connection: &str, at: Micros, 
     Ok(())
 }
 
-/// A projection that equals the record's content shares its row; the mark vouches that the record did not change.
+/// Owes what was planned, in the lanes of the debts, which are there. A projection that equals the record's content shares its row; the mark vouches that the record did not change.
 async fn owe(conn: &mut PgConnection, at: Micros, owed: &Owed) -> Result<()> {
     if owed.debts.is_empty() {
         return Ok(());
@@ -107,7 +112,11 @@ async fn owe(conn: &mut PgConnection, at: Micros, owed: &Owed) -> Result<()> {
         "UPDATE debt SET state = 'owed', generation = generation + 1, attempts = 0, since = $1, mark = 0,
             fixer = NULL, reason = '', wanted = p.wanted, wanted_digest = p.digest,
             wanted_content = CASE p.wanted WHEN 'present' THEN coalesce(p.content, r.content) END,
-            losses = p.losses
+            losses = p.losses,
+            turn = CASE p.wanted WHEN 'present' THEN debt.rank ELSE 255 - debt.rank END,
+            lane = coalesce(debt.lane, (SELECT l.id FROM lane l
+                WHERE l.connection = debt.connection AND l.tenant = r.tenant
+                    AND l.key = CASE WHEN debt.shared THEN decode(repeat('00', 16), 'hex') ELSE debt.learner END))
          FROM unnest($2::bigint[], $3::text[], $4::bytea[], $5::bigint[], $6::bigint[])
             AS p (debt, wanted, digest, content, losses), record r
          WHERE debt.id = p.debt AND r.id = debt.record",
@@ -215,21 +224,32 @@ async fn valid(conn: &mut PgConnection, connection: &str, plans: &[Plan]) -> Res
     whose.collect()
 }
 
-/// Gives those of some debts that are owed their lanes and turns, and makes the lanes due. Placements come by rank,
-/// withdrawals after them in reverse.
-pub(super) async fn enqueue(conn: &mut PgConnection, debts: &[i64], at: Micros, due: Due) -> Result<()> {
+/// Makes the lanes that are not there yet of debts that are owed, or are about to be. They are due.
+async fn make_lanes(conn: &mut PgConnection, debts: &[i64], at: Micros) -> Result<()> {
     sqlx::query!(
-        "INSERT INTO lane (connection, tenant, key)
+        "INSERT INTO lane (connection, tenant, key, next_at)
          SELECT DISTINCT d.connection, r.tenant,
-            CASE WHEN d.shared THEN decode(repeat('00', 16), 'hex') ELSE d.learner END AS key
+            CASE WHEN d.shared THEN decode(repeat('00', 16), 'hex') ELSE d.learner END AS key, $2::bigint
          FROM debt d JOIN record r ON r.id = d.record
-         WHERE d.id = ANY($1) AND d.state = 'owed' AND d.lane IS NULL ORDER BY 1, 2, 3
+         WHERE d.id = ANY($1) AND d.lane IS NULL ORDER BY 1, 2, 3
          ON CONFLICT (connection, tenant, key) DO NOTHING",
-        debts
+        debts,
+        at
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await
     .map_err(failed)?;
+    Ok(())
+}
+
+/// Gives those of some debts that are owed again their lanes and turns, and makes the lanes due. Placements come by rank,
+/// withdrawals after them in reverse.
+async fn enqueue(conn: &mut PgConnection, debts: &[i64], at: Micros, due: Due) -> Result<()> {
+    let owed = sqlx::query_scalar!("SELECT id FROM debt WHERE id = ANY($1) AND state = 'owed'", debts)
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(failed)?;
+    make_lanes(conn, &owed, at).await?;
     // As a subquery, a lane is looked up by its key whatever is thought of how many there are: a plan made while the table
     // was empty once joined every lane with every debt.
     sqlx::query!(
@@ -239,13 +259,18 @@ pub(super) async fn enqueue(conn: &mut PgConnection, debts: &[i64], at: Micros, 
                 WHERE l.connection = debt.connection AND l.tenant = r.tenant
                     AND l.key = CASE WHEN debt.shared THEN decode(repeat('00', 16), 'hex') ELSE debt.learner END))
          FROM record r
-         WHERE debt.id = ANY($1) AND debt.state = 'owed' AND r.id = debt.record
+         WHERE debt.id = ANY($1) AND r.id = debt.record
             AND (debt.lane IS NULL OR debt.turn <> CASE debt.wanted WHEN 'present' THEN debt.rank ELSE 255 - debt.rank END)",
-        debts
+        &owed
     )
     .execute(&mut *conn)
     .await
     .map_err(failed)?;
+    make_due(conn, &owed, at, due).await
+}
+
+/// Makes the lanes due in which some of these debts are owed.
+async fn make_due(conn: &mut PgConnection, debts: &[i64], at: Micros, due: Due) -> Result<()> {
     let now = matches!(due, Due::Now);
     sqlx::query!(
         "WITH ours AS (SELECT l.id FROM lane l

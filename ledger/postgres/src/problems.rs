@@ -37,6 +37,12 @@ struct Staying {
 
 /// See [`silta_ledger::Records::settle_problems`]. What stays keeps its age and tells what was read last.
 pub(super) async fn settle(ledger: &PostgresLedger, reading: &ProblemReading) -> Result<()> {
+    // Mostly there is nothing to tell and nothing to cure: nobody waits for that.
+    if reading.problems.is_empty()
+        && open_of(&mut *ledger.pool.acquire().await.map_err(failed)?, reading).await?.is_empty()
+    {
+        return Ok(());
+    }
     let mut tx = ledger.write().await?;
     lock_tenant(&mut tx, &reading.tenant).await?;
     let mut open = open_of(&mut tx, reading).await?;
@@ -85,8 +91,9 @@ pub(super) async fn settle(ledger: &PostgresLedger, reading: &ProblemReading) ->
 
 async fn open_of(conn: &mut PgConnection, reading: &ProblemReading) -> Result<Open> {
     let rows = sqlx::query!(
-        r#"SELECT p.id, p.record AS "record!", p.code, p.content FROM problem p
-        WHERE p.record = ANY($1) AND p.tenant = $2 AND p.origin = $3 AND p.closed IS NULL ORDER BY p.id"#,
+        r#"SELECT p.id, p.record AS "record!", p.code, p.content
+        FROM (SELECT * FROM problem WHERE record = ANY($1) OFFSET 0) p
+        WHERE p.tenant = $2 AND p.origin = $3 AND p.closed IS NULL ORDER BY p.id"#,
         &keys(reading.records.iter().chain(reading.problems.iter().filter_map(|p| p.record.as_ref()))),
         &*reading.tenant,
         &*reading.origin

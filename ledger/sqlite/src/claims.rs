@@ -30,7 +30,7 @@ async fn heads(conn: &mut SqliteConnection, lane: i64, limit: u32) -> Result<Vec
     let rows = sqlx::query_as!(
         ClaimedRow,
         r#"SELECT d.lane AS "lane!", d.id AS "id!", r.key AS "key!", r.tenant AS "tenant!", d.generation AS "generation!", d.wanted,
-            r.state AS "state!", d.wanted_digest, d.attempts AS "attempts!",
+            r.state AS "state!", d.wanted_digest, d.attempts AS "attempts!", d.mark > 0 AS "changed!: bool",
             CASE d.wanted WHEN 'present' THEN w.bytes ELSE coalesce(s.bytes, c.bytes) END AS "bytes?: Vec<u8>"
         FROM debt d CROSS JOIN record r ON r.id = d.record LEFT JOIN content w ON w.id = d.wanted_content
             LEFT JOIN content s ON s.id = d.sent_content LEFT JOIN content c ON c.id = r.content

@@ -52,6 +52,17 @@ pub async fn an_absent_debt_carries_what_was_last_there(ledger: &dyn Ledger) {
     assert_eq!(contents, [(id(1), Some(vec![1])), (id(2), Some(vec![5]))], "accepted there, or else the record's");
 }
 
+pub async fn a_claim_tells_what_changed_since_it_was_planned(ledger: &dyn Ledger) {
+    settled(ledger, 1, &[attainment(1, 1)], DebtState::Sent).await;
+    take_back(ledger, 2, &[id(1)]).await;
+    owed(ledger, 2, &[attainment(2, 1)]).await;
+    kept(ledger, &Batch { reinstate: true, ..batch(3, &[attainment(1, 2)]) }).await;
+    let claimed = claim(ledger, 3).await;
+    let told: Vec<_> = claimed.debts.iter().map(|d| (d.item, d.wanted, d.record_state, d.changed)).collect();
+    let stands = State::Current;
+    assert_eq!(told, [(id(2), Wanted::Present, stands, false), (id(1), Wanted::Absent, stands, true)]);
+}
+
 pub async fn lanes_are_independent(ledger: &dyn Ledger) {
     owed(ledger, 1, &[attainment(1, 1), of_learner(2, attainment(2, 1))]).await;
     let (first, second) = (claim(ledger, 1).await, claim(ledger, 1).await);

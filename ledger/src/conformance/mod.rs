@@ -105,6 +105,7 @@ macro_rules! ledger_suite {
             debts_are_claimed_by_rank_then_age
             withdrawals_come_last_in_reverse
             an_absent_debt_carries_what_was_last_there
+            a_claim_tells_what_changed_since_it_was_planned
             lanes_are_independent
             connections_are_independent
             the_lane_due_longest_is_next

@@ -87,6 +87,7 @@ impl Rows {
             digest,
             content,
             attempts: row.attempts,
+            changed: row.mark.is_some(),
         })
     }
 

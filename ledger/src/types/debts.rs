@@ -171,6 +171,8 @@ pub struct ClaimedDebt {
     pub content: Option<Sealed>,
     /// How often this generation was tried before.
     pub attempts: i64,
+    /// True if something changed since this was planned, so that it will be planned anew.
+    pub changed: bool,
 }
 
 /// What became of claimed debts.

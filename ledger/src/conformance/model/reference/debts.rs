@@ -192,6 +192,7 @@ impl Reference {
                     Wanted::Absent => last_there.or_else(|| record.now.content.clone()),
                 },
                 attempts: debt.shown.attempts,
+                changed: debt.mark.is_some(),
             });
         }
         let token = LeaseToken(self.number());
