@@ -103,7 +103,8 @@ pub(super) async fn plan(ledger: &PostgresLedger, connection: &str, at: Micros, 
     Ok(())
 }
 
-/// Owes what was planned, in the lanes of the debts, which are there. A projection that equals the record's content shares its row; the mark vouches that the record did not change.
+/// Owes what was planned, in the lanes of the debts, which are there. A projection that equals the record's content
+/// shares its row; the mark vouches that the record did not change.
 async fn owe(conn: &mut PgConnection, at: Micros, owed: &Owed) -> Result<()> {
     if owed.debts.is_empty() {
         return Ok(());
