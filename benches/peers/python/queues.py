@@ -100,35 +100,38 @@ def rows(results):
         yield f"| {queue} | {rates} | {latency} | {'–' if took is None else f'{took:.1f}'} |"
 
 
-ENQUEUED = (
-    "They insert a row with two or three entries in indexes. Silta takes a document: it is read twice, to judge it and to keep "
+# What keeps us behind in a figure, and what it would take.
+WHY = {
+    "Enqueued": "They insert a row with two or three entries in indexes. Silta takes a document: it is read twice, "
+    "to judge it and to keep "
     "it; each record is looked up, sealed, and written as four rows (the record, its version for the feed of changes, its "
     "content, what is owed) with fourteen entries in indexes, so that it can be shown later what arrived and when. To catch up, "
-    "a version and its content would have to be one row, and what is owed be written only when it is planned."
-)
-DRAINED = (
-    "They take a hundred jobs at once, ahead of work, and delete or mark them as many at a time. Silta reads each record back, "
+    "a version and its content would have to be one row, and what is owed be written only when it is planned.",
+    "Drained": "They take a hundred jobs at once, ahead of work, and delete or mark them as many at a time. Silta "
+    "reads each record back, "
     "asks its adapter what the destination will hold of it, gives it its place behind what is owed for the same learner, claims "
     "that under a lease with a token, and settles it with an attempt that stays as evidence: seven writes of rows for a job. It "
     "claims no more than it sends at once, because what a process held when it died is uncertain. To catch up, "
-    "settling would have to go on beside claiming, and a plan would have to claim what it plans when nothing else waits."
-)
-STARTED = (
-    "Their jobs start after one commit and one look; Silta's after three commits (kept, planned, claimed), each of which a "
+    "settling would have to go on beside claiming, and a plan would have to claim what it plans when nothing else waits.",
+    "Start, p50": "Their jobs start after one commit and one look; Silta's after three commits (kept, planned, "
+    "claimed), each of which a "
     "crash may follow without loss. They are some forty statements, and PostgreSQL spends longer on planning them than on "
     "doing them. To catch up, their plans would have to be kept (`plan_cache_mode`), which each of them must be shaped for, "
-    "and whoever plans would have to claim in the same transaction."
-)
-SPENT = "It is the work that the other figures tell of; most of it is the server's."
+    "and whoever plans would have to claim in the same transaction.",
+    "CPU": "It is the work that the other figures tell of; most of it is the server's.",
+}
 
 
-def stands(results, told=True):
+def stands(results, why):
     of = lambda phase, key: {queue: done[phase].get(key) for queue, done in results.items()}
-    yield standing("Enqueued", of("enqueue", "rate"), True, ENQUEUED if told else "")
-    yield standing("Drained", of("drain", "rate"), True, DRAINED if told else "")
-    yield standing("Start, p50", of("latency", "p50"), False, STARTED if told else "")
-    yield standing("Start, p95", of("latency", "p95"), False)
-    yield standing("CPU", {queue: cpu(done) for queue, done in results.items()}, False, SPENT if told else "")
+    figures = {
+        "Enqueued": (of("enqueue", "rate"), True),
+        "Drained": (of("drain", "rate"), True),
+        "Start, p50": (of("latency", "p50"), False),
+        "Start, p95": (of("latency", "p95"), False),
+        "CPU": ({queue: cpu(done) for queue, done in results.items()}, False),
+    }
+    return [standing(what, *figure, why.get(what, "")) for what, figure in figures.items()]
 
 
 CHOSEN = os.environ["QUEUES"].split("|") if "QUEUES" in os.environ else list(QUEUES)
@@ -161,12 +164,12 @@ for the others it is a row that is handled and done. Who had not drained all aft
 {HEAD}
 {chr(10).join(rows(plain))}
 
-{chr(10).join(stands(plain))}
+{chr(10).join(stands(plain, WHY))}
 
 The same while a transaction is held open that began before:
 
 {HEAD}
 {chr(10).join(rows(held))}
 
-{chr(10).join(stands(held, told=False))}
+{chr(10).join(stands(held, {}))}
 """
